@@ -1,0 +1,16 @@
+/** WAIT: answered by replication/, which knows the replicas' acknowledgements. */
+import { arg, command } from '../define.ts'
+
+export const wait = command({
+  name: 'wait',
+  arity: 3,
+  since: '3.0.0',
+  summary:
+    'Wait for the synchronous replication of all the write commands sent in the context of the current connection',
+  complexity: 'O(1)',
+  flags: ['noscript'],
+  acl: ['connection'],
+  hints: ['request_policy:all_shards', 'response_policy:agg_min'],
+  args: [arg.integer('numreplicas'), arg.integer('timeout')],
+  run: (call) => call.host.replication.wait(call),
+})

@@ -1,0 +1,28 @@
+/** The text of a system error as C's strerror() has it, which Redis puts into replies and logs; Node has its own. */
+const TEXTS = new Map([
+  ['EACCES', 'Permission denied'],
+  ['EBUSY', 'Device or resource busy'],
+  ['EEXIST', 'File exists'],
+  ['EFBIG', 'File too large'],
+  ['EINVAL', 'Invalid argument'],
+  ['EIO', 'Input/output error'],
+  ['EISDIR', 'Is a directory'],
+  ['ELOOP', 'Too many levels of symbolic links'],
+  ['EMFILE', 'Too many open files'],
+  ['ENAMETOOLONG', 'File name too long'],
+  ['ENFILE', 'Too many open files in system'],
+  ['ENOENT', 'No such file or directory'],
+  ['ENOMEM', 'Cannot allocate memory'],
+  ['ENOSPC', 'No space left on device'],
+  ['ENOTDIR', 'Not a directory'],
+  ['ENOTEMPTY', 'Directory not empty'],
+  ['EPERM', 'Operation not permitted'],
+  ['EROFS', 'Read-only file system'],
+  ['EXDEV', 'Invalid cross-device link'],
+])
+
+export function strerror(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = (error as NodeJS.ErrnoException).code
+  return (code === undefined ? undefined : TEXTS.get(code)) ?? error.message
+}

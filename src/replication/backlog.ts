@@ -1,0 +1,89 @@
+/**
+ * The bytes of the stream that are still wanted, once for everybody: replicas are offsets into it.
+ *
+ *     start                     end - size                                  end
+ *       |  [block][block][block]...|...[block][block][block][block, filling]  |
+ *       |--- still unread by ------|---------- the backlog, for PSYNC --------|
+ *            a slow replica
+ *
+ * Blocks are never reused: a socket may still send from one that is no longer listed. Offsets are bytes of the stream,
+ * from 0; the 1-based offsets of PSYNC are converted by the callers.
+ */
+const BLOCK_BYTES = 256 * 1024
+
+export class Backlog {
+  /** repl-backlog-size. */
+  size: number
+  end: number
+  #start: number
+  #blocks: Buffer[] = []
+  /** Offset of the first byte of #blocks[0]. */
+  #base: number
+
+  constructor(size: number, offset: number) {
+    this.size = size
+    this.end = offset
+    this.#start = offset
+    this.#base = offset
+  }
+
+  /** Oldest offset from which a replica may resume. */
+  get start(): number {
+    return Math.max(this.#start, this.end - this.size)
+  }
+
+  get histlen(): number {
+    return this.end - this.start
+  }
+
+  get memoryBytes(): number {
+    return this.#blocks.length * BLOCK_BYTES
+  }
+
+  append(bytes: Uint8Array, start: number, end: number): void {
+    let from = start
+    while (from < end) {
+      const used = this.end - this.#base
+      const at = used % BLOCK_BYTES
+      if (used === this.#blocks.length * BLOCK_BYTES) this.#blocks.push(Buffer.allocUnsafeSlow(BLOCK_BYTES))
+      const block = this.#blocks.at(-1)!
+      const length = Math.min(end - from, BLOCK_BYTES - at)
+      if (length <= 64) for (let i = 0; i < length; i++) block[at + i] = bytes[from + i]!
+      else block.set(bytes.subarray(from, from + length), at)
+      this.end += length
+      from += length
+    }
+  }
+
+  /** The bytes from `offset` on that lie together, at least one; empty at the end. They stay as they are. */
+  read(offset: number): Buffer {
+    if (offset < this.#start || offset > this.end) throw new RangeError(`offset ${offset} is not in the backlog`)
+    if (offset === this.end) return EMPTY
+    const relative = offset - this.#base
+    const index = Math.floor(relative / BLOCK_BYTES)
+    const from = relative % BLOCK_BYTES
+    const to = Math.min(BLOCK_BYTES, this.end - this.#base - index * BLOCK_BYTES)
+    return this.#blocks[index]!.subarray(from, to)
+  }
+
+  /** Lets go of what is older than the backlog's size and than `unread`, the slowest replica's offset. */
+  trim(unread: number): void {
+    const keep = Math.min(this.end - this.size, unread)
+    if (keep <= this.#start) return
+    this.#start = keep
+    while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= keep) {
+      this.#blocks.shift()
+      this.#base += BLOCK_BYTES
+    }
+  }
+
+  /** The same bytes under other offsets: a primary that loaded its old offset from the RDB file. */
+  rebase(end: number): void {
+    const delta = end - this.end
+    this.end += delta
+    this.#start += delta
+    this.#base += delta
+  }
+}
+
+const EMPTY = Buffer.alloc(0)

@@ -1,0 +1,329 @@
+/**
+ * Full synchronisation: one snapshot for all replicas that wait for it, streamed to their sockets as it is made
+ * (`$EOF:` framing), or written to the RDB file first and sent with its length to replicas that do not know that.
+ * The snapshot is a walk in slices (store/walk.ts): writes go on, and stay in the backlog from the snapshot's offset on.
+ * What has to wait for what: one walk at a time, so a BGSAVE and a full sync follow each other.
+ */
+import { randomBytes } from 'node:crypto'
+import { createReadStream, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Engine } from '../../engine/engine.ts'
+import { Snapshot, SnapshotRunner } from '../../rdb/snapshot.ts'
+import type { History } from '../history.ts'
+import type { ReplicationStream } from '../stream.ts'
+import type { Replica } from './replica.ts'
+import { NEWLINE, type Replicas } from './replicas.ts'
+
+const SLICE_MS = 2
+/** The walk waits while a replica's socket holds more than this. */
+const SOCKET_BYTES = 8 * 1024 * 1024
+
+export interface FullSyncEvent {
+  replica: Replica
+  why: string
+  bytes: number
+  durationMs: number
+  ok: boolean
+}
+
+export interface SnapshotFile {
+  /** A snapshot walk for a file is under way, or the file is being saved. */
+  readonly saving: boolean
+  /** Saves to the RDB file and calls back when it is complete or failed. */
+  saveForReplication(done: (error: Error | null) => void): void
+}
+
+interface Running {
+  replicas: Replica[]
+  snapshot: Snapshot | null
+  runner: SnapshotRunner | null
+  mark: Buffer
+  bytes: number
+  startedAtMs: number
+  toDisk: boolean
+}
+
+export class FullSync {
+  /** Called for each replica when its payload has been sent, or failed. */
+  onDone: (event: FullSyncEvent) => void = () => {}
+  lastDurationMs = 0
+  lastBytes = 0
+
+  #engine: Engine
+  #history: History
+  #stream: ReplicationStream
+  #replicas: Replicas
+  #file: SnapshotFile
+  #running: Running | null = null
+  #startTimer: NodeJS.Timeout | null = null
+  #waitingSinceMs = new Map<Replica, number>()
+  #reasons = new Map<Replica, string>()
+
+  constructor(engine: Engine, history: History, stream: ReplicationStream, replicas: Replicas, file: SnapshotFile) {
+    this.#engine = engine
+    this.#history = history
+    this.#stream = stream
+    this.#replicas = replicas
+    this.#file = file
+  }
+
+  get active(): boolean {
+    return this.#running !== null
+  }
+
+  /** A replica (state wait_bgsave, in the list) wants a snapshot, for this reason. */
+  request(replica: Replica, why: string): void {
+    const { config, log } = this.#engine
+    this.#waitingSinceMs.set(replica, this.#engine.now)
+    this.#reasons.set(replica, why)
+    if (this.#running !== null) {
+      if (this.#attach(replica)) return
+      log('notice', "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
+      return
+    }
+    const delay = config.get('repl-diskless-sync-delay')
+    if (config.get('repl-diskless-sync') && replica.announced.capaEof && delay > 0) {
+      log('notice', 'Delay next BGSAVE for diskless SYNC')
+      const most = config.get('repl-diskless-sync-max-replicas')
+      if (most > 0 && this.#waiting().length >= most) this.#startSoon(0)
+      else this.#startSoon(delay * 1000)
+      return
+    }
+    this.#startSoon(0)
+  }
+
+  /** Joins a disk snapshot under way whose stream other replicas are waiting for. */
+  #attach(replica: Replica): boolean {
+    const running = this.#running!
+    const first = running.replicas[0]
+    if (!running.toDisk || first === undefined || !first.sameNeeds(replica) || !this.#stream.backlog) return false
+    if (first.sent < this.#stream.backlog.start) return false
+    this.#announce(replica, first.sent)
+    running.replicas.push(replica)
+    this.#engine.log('notice', 'Waiting for end of BGSAVE for SYNC')
+    return true
+  }
+
+  #waiting(): Replica[] {
+    return this.#replicas.list.filter((replica) => replica.state === 'wait_bgsave')
+  }
+
+  #startSoon(milliseconds: number): void {
+    if (this.#startTimer !== null) {
+      if (milliseconds > 0) return
+      clearTimeout(this.#startTimer)
+    }
+    this.#startTimer = setTimeout(() => {
+      this.#startTimer = null
+      this.#start()
+    }, milliseconds)
+  }
+
+  /** Once a second: newlines keep those that wait alive, and a start that had to wait is tried again. */
+  cron(): void {
+    const onDisk = this.#running?.toDisk ?? false
+    for (const replica of this.#replicas.list) {
+      const presync = replica.state === 'wait_bgsave' || (onDisk && replica.state === 'send_bulk' && replica.progressAtMs === 0)
+      if (presync) replica.client.send(NEWLINE)
+    }
+    if (this.#running === null && this.#startTimer === null && this.#waiting().length > 0) this.#start()
+  }
+
+  #start(): void {
+    const engine = this.#engine
+    if (this.#running !== null || engine.store.walk !== null || this.#file.saving) return
+    const waiting = this.#waiting()
+    const first = waiting[0]
+    if (first === undefined) return
+    engine.tick()
+    const diskless = engine.config.get('repl-diskless-sync') || first.announced.excludeData
+    const toSockets = diskless && first.announced.capaEof
+    const group = waiting.filter(
+      (replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof),
+    )
+    engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
+    this.#stream.flush()
+    // All start from this offset, and the stream says its database anew behind it.
+    this.#stream.forgetDatabase()
+    for (const replica of group) this.#announce(replica, this.#history.offset)
+    this.#running = {
+      replicas: group,
+      snapshot: null,
+      runner: null,
+      mark: Buffer.from(randomBytes(20).toString('hex'), 'latin1'),
+      bytes: 0,
+      startedAtMs: engine.unixMs,
+      toDisk: !toSockets,
+    }
+    if (toSockets) this.#startSockets(this.#running)
+    else this.#startDisk(this.#running)
+  }
+
+  #announce(replica: Replica, offset: number): void {
+    replica.state = 'send_bulk'
+    replica.sent = offset
+    replica.progressAtMs = this.#engine.now
+    if (replica.isLegacy) return
+    replica.client.send(Buffer.from(`+FULLRESYNC ${this.#history.replid} ${offset}\r\n`, 'latin1'))
+  }
+
+  // ---- straight to the sockets --------------------------------------------------------------------------------------
+
+  #startSockets(running: Running): void {
+    const engine = this.#engine
+    const { config } = engine
+    const head = Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1')
+    for (const replica of running.replicas) replica.client.send(head)
+    running.snapshot = new Snapshot(engine.store, {
+      config,
+      now: engine.unixMs,
+      // The stream selects its database anew behind the snapshot.
+      aux: { replid: this.#history.replid, offset: this.#history.offset, streamDb: 0 },
+      excludeData: running.replicas[0]!.announced.excludeData,
+      usedMemory: engine.memoryUsed(),
+      onChunk: (chunk) => {
+        running.bytes += chunk.length
+        for (const replica of running.replicas) replica.client.send(chunk)
+      },
+      onEnd: () => this.#sent(running),
+      onError: (error) => {
+        engine.log('warning', `Background transfer error: ${error}`)
+        for (const replica of running.replicas) replica.client.close('now')
+        this.#finish(running, false)
+      },
+    })
+    running.runner = new SnapshotRunner(running.snapshot, {
+      sliceMs: SLICE_MS,
+      ready: () => this.#ready(running),
+      keyDelayMicroseconds: () => config.get('rdb-key-save-delay'),
+    })
+  }
+
+  /** Whether all sockets can take more; looks again soon if not. A group without replicas ends. */
+  #ready(running: Running): boolean {
+    if (this.#running !== running) return false
+    running.replicas = running.replicas.filter((replica) => !replica.client.closing)
+    if (running.replicas.length === 0) {
+      this.#engine.log('warning', 'Diskless rdb transfer, last replica dropped, killing fork child.')
+      running.runner?.stop()
+      running.snapshot!.abort()
+      this.#finish(running, false)
+      return false
+    }
+    let ready = true
+    for (const replica of running.replicas) {
+      if (replica.client.transport.pendingBytes > SOCKET_BYTES) ready = false
+      else replica.progressAtMs = this.#engine.now
+    }
+    if (!ready) setTimeout(() => running.runner?.resume(), 2)
+    return ready
+  }
+
+  #sent(running: Running): void {
+    for (const replica of running.replicas) replica.client.send(running.mark)
+    this.#engine.log('notice', 'Background RDB transfer terminated with success')
+    for (const replica of running.replicas) this.#online(replica, true)
+    this.#finish(running, true)
+  }
+
+  /** FLUSHALL or shutdown: the data that the snapshot stands for is gone. Replicas will ask again. */
+  abort(): void {
+    const running = this.#running
+    if (running === null || running.toDisk) return
+    running.runner?.stop()
+    running.snapshot?.abort()
+    for (const replica of running.replicas) replica.client.close('now')
+    this.#finish(running, false)
+  }
+
+  #finish(running: Running, ok: boolean): void {
+    this.#running = null
+    this.lastDurationMs = this.#engine.unixMs - running.startedAtMs
+    this.lastBytes = running.bytes
+    for (const replica of running.replicas) this.#report(replica, running, ok)
+    if (this.#waiting().length > 0) this.#startSoon(0)
+  }
+
+  #report(replica: Replica, running: Running, ok: boolean): void {
+    const why = this.#reasons.get(replica) ?? ''
+    this.#reasons.delete(replica)
+    this.#waitingSinceMs.delete(replica)
+    this.onDone({ replica, why, bytes: running.bytes, durationMs: this.lastDurationMs, ok })
+  }
+
+  #online(replica: Replica, waitForAck: boolean): void {
+    if (replica.client.closing) return
+    if (!replica.wantsStream) {
+      this.#engine.log('notice', `RDB transfer completed, rdb only replica (${replica.name}) should be disconnected asap`)
+      replica.client.close('after-replies')
+      return
+    }
+    replica.state = 'online'
+    replica.acknowledgedAtMs = this.#engine.now
+    replica.streamWaitsForAck = waitForAck && !replica.isLegacy
+    if (waitForAck) {
+      this.#engine.log(
+        'notice',
+        `Streamed replica with replica ${replica.name} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming`,
+      )
+      return
+    }
+    this.#engine.log('notice', `Synchronization with replica ${replica.name} succeeded`)
+    this.#replicas.feed(replica)
+  }
+
+  // ---- through the RDB file ----------------------------------------------------------------------------------------
+
+  #startDisk(running: Running): void {
+    for (const replica of running.replicas) replica.progressAtMs = 0
+    this.#file.saveForReplication((error) => {
+      if (error !== null) {
+        for (const replica of running.replicas) replica.client.close('now')
+        this.#finish(running, false)
+        return
+      }
+      const { config } = this.#engine
+      const path = join(config.get('dir'), config.get('dbfilename'))
+      let left = 0
+      for (const replica of running.replicas) {
+        if (replica.client.closing) continue
+        left++
+        this.#sendFile(replica, path, running, () => {
+          if (--left === 0) this.#finish(running, true)
+        })
+      }
+      if (left === 0) this.#finish(running, false)
+    })
+  }
+
+  #sendFile(replica: Replica, path: string, running: Running, done: () => void): void {
+    const size = statSync(path).size
+    running.bytes = size
+    replica.client.send(Buffer.from(`$${size}\r\n`, 'latin1'))
+    const file = createReadStream(path, { highWaterMark: 256 * 1024, end: size - 1 })
+    file.on('data', (chunk) => {
+      if (replica.client.closing) {
+        file.destroy()
+        return
+      }
+      replica.progressAtMs = this.#engine.now
+      replica.client.send(chunk as Buffer)
+      if (replica.client.transport.pendingBytes > SOCKET_BYTES) {
+        file.pause()
+        const resume = setInterval(() => {
+          if (!replica.client.closing && replica.client.transport.pendingBytes > SOCKET_BYTES) return
+          clearInterval(resume)
+          file.resume()
+        }, 5)
+      }
+    })
+    file.on('error', (error) => {
+      this.#engine.log('warning', `Error sending DB to replica: ${error.message}`)
+      replica.client.close('now')
+    })
+    file.on('close', () => {
+      if (!replica.client.closing) this.#online(replica, false)
+      done()
+    })
+  }
+}

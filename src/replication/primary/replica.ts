@@ -1,0 +1,82 @@
+/**
+ * One replica as its primary knows it: what it said in REPLCONF, how far it has been sent the stream, how far it has
+ * acknowledged it.
+ */
+import type { Client } from '../../commands/client.ts'
+
+export type ReplicaState = 'wait_bgsave' | 'send_bulk' | 'online'
+
+/** What a connection has announced before PSYNC. */
+export interface Announced {
+  listeningPort: number
+  ip: string
+  capaEof: boolean
+  capaPsync2: boolean
+  rdbOnly: boolean
+  /** REPLCONF rdb-filter-only: data and functions left out of the snapshot. */
+  excludeData: boolean
+  excludeFunctions: boolean
+  version: string
+}
+
+export function nothingAnnounced(): Announced {
+  return {
+    listeningPort: 0,
+    ip: '',
+    capaEof: false,
+    capaPsync2: false,
+    rdbOnly: false,
+    excludeData: false,
+    excludeFunctions: false,
+    version: '',
+  }
+}
+
+export class Replica {
+  readonly client: Client
+  readonly announced: Announced
+  state: ReplicaState
+  /** Offset up to which the stream has been handed to the socket. */
+  sent = 0
+  /** Offset that it has acknowledged, and when (Unix ms). */
+  acknowledged = 0
+  acknowledgedAtMs: number
+  /** After a diskless payload the stream waits for the first ACK, which says that the payload's end was recognised. */
+  streamWaitsForAck = false
+  /** SYNC without PSYNC: never acknowledges. */
+  isLegacy = false
+  /** When its socket last took bytes of a payload. */
+  progressAtMs: number
+
+  constructor(client: Client, announced: Announced, state: ReplicaState, nowMs: number) {
+    this.client = client
+    this.announced = announced
+    this.state = state
+    this.acknowledgedAtMs = nowMs
+    this.progressAtMs = nowMs
+  }
+
+  get ip(): string {
+    if (this.announced.ip !== '') return this.announced.ip
+    const address = this.client.transport.remoteAddress
+    return address.slice(0, address.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+  }
+
+  /** 'ip:port', as log lines and metrics call it. redis 7.0.15 replication.c replicationGetSlaveName */
+  get name(): string {
+    const { listeningPort } = this.announced
+    if (listeningPort > 0) return `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${listeningPort}`
+    return `client id #${this.client.id}`
+  }
+
+  /** Receives the stream (not only a snapshot). */
+  get wantsStream(): boolean {
+    return !this.announced.rdbOnly
+  }
+
+  sameNeeds(other: Replica): boolean {
+    const a = this.announced
+    const b = other.announced
+    return a.excludeData === b.excludeData && a.excludeFunctions === b.excludeFunctions
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * All replicas of this server: feeding them from the backlog, their acknowledgements, WAIT, PINGs, time-outs and the
+ * limits on what a slow one may keep unread. Each socket is handed pieces of the shared blocks, a bounded number at a
+ * time, so a replica that does not read costs its offset and not a copy.
+ */
+import type { Client } from '../../commands/client.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { ReplicationStream } from '../stream.ts'
+import type { Replica } from './replica.ts'
+
+/** Bytes handed to one socket ahead of what the kernel has taken. */
+const IN_FLIGHT_BYTES = 4 * 1024 * 1024
+const PING = Buffer.from('*1\r\n$4\r\nPING\r\n', 'latin1')
+const GETACK = Buffer.from('*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n', 'latin1')
+export const NEWLINE = Buffer.from('\n', 'latin1')
+
+interface Waiting {
+  client: Client
+  offset: number
+  count: number
+}
+
+export class Replicas {
+  readonly list: Replica[] = []
+  /** Unix ms since when there has been none. */
+  noneSinceMs: number
+  /** Called when a replica goes away, whatever its state. */
+  onGone: (replica: Replica) => void = () => {}
+
+  #engine: Engine
+  #stream: ReplicationStream
+  #waiting: Waiting[] = []
+  #ackWanted = false
+  #softLimitSince = new Map<Replica, number>()
+  #loops = 0
+
+  constructor(engine: Engine, stream: ReplicationStream) {
+    this.#engine = engine
+    this.#stream = stream
+    this.noneSinceMs = engine.now
+  }
+
+  add(replica: Replica): void {
+    replica.client.replica = replica
+    this.list.push(replica)
+  }
+
+  of(client: Client): Replica | undefined {
+    return this.list.find((replica) => replica.client === client)
+  }
+
+  /** The client is gone, a replica or one that waits in WAIT. */
+  clientGone(client: Client): void {
+    this.#waiting = this.#waiting.filter((waiting) => waiting.client !== client)
+    const at = this.list.findIndex((replica) => replica.client === client)
+    if (at < 0) return
+    const [replica] = this.list.splice(at, 1)
+    this.#softLimitSince.delete(replica!)
+    if (this.list.length === 0) this.noneSinceMs = this.#engine.now
+    this.#engine.log('warning', `Connection with replica ${replica!.name} lost.`)
+    this.onGone(replica!)
+  }
+
+  disconnectAll(): void {
+    for (const replica of [...this.list]) replica.client.close('now')
+  }
+
+  // ---- feeding -----------------------------------------------------------------------------------------------------
+
+  /** Sends everybody what is new. */
+  feedAll(): void {
+    for (const replica of [...this.list]) this.feed(replica)
+    this.trim()
+  }
+
+  feed(replica: Replica): void {
+    const { backlog } = this.#stream
+    if (backlog === null || replica.state !== 'online' || replica.streamWaitsForAck || !replica.wantsStream) return
+    const { transport } = replica.client
+    while (replica.sent < this.#stream.offset && transport.pendingBytes < IN_FLIGHT_BYTES) {
+      const bytes = backlog.read(replica.sent)
+      if (bytes.length === 0) break
+      replica.sent += bytes.length
+      this.#engine.stats.replOutputBytes += bytes.length
+      replica.client.send(bytes)
+    }
+  }
+
+  /** Stream bytes that a replica has not been sent, and those that its socket still holds. */
+  unread(replica: Replica): number {
+    if (replica.state === 'wait_bgsave' || !replica.wantsStream) return 0
+    return this.#stream.offset - replica.sent + (replica.state === 'online' ? replica.client.transport.pendingBytes : 0)
+  }
+
+  /** Lets the backlog go up to the slowest replica, and closes those beyond their limits. */
+  trim(): void {
+    const { backlog } = this.#stream
+    if (backlog === null) return
+    let unread = this.#stream.offset
+    for (const replica of [...this.list]) {
+      if (this.#overLimits(replica)) continue
+      if (replica.state !== 'wait_bgsave' && replica.wantsStream) unread = Math.min(unread, replica.sent)
+    }
+    backlog.trim(unread)
+  }
+
+  #overLimits(replica: Replica): boolean {
+    const engine = this.#engine
+    const limit = engine.config.get('client-output-buffer-limit').replica
+    const pending = this.unread(replica)
+    // Less than the backlog holds anyway costs nothing: redis 7.0.15 networking.c checkClientOutputBufferLimits.
+    const size = this.#stream.backlog?.size ?? 0
+    const hard = limit.hardBytes > 0 && pending > Math.max(limit.hardBytes, size)
+    const soft = limit.softBytes > 0 && pending > Math.max(limit.softBytes, size)
+    let over = hard
+    if (soft) {
+      const since = this.#softLimitSince.get(replica)
+      if (since === undefined) this.#softLimitSince.set(replica, engine.now)
+      else if (engine.now - since > limit.softSeconds * 1000) over = true
+    } else {
+      this.#softLimitSince.delete(replica)
+    }
+    if (!over) return false
+    engine.stats.outputBufferLimitDisconnections++
+    engine.log(
+      'warning',
+      `Client id=${replica.client.id} addr=${replica.client.transport.remoteAddress} omem=${pending} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+    )
+    replica.client.close('now')
+    return true
+  }
+
+  // ---- acknowledgements --------------------------------------------------------------------------------------------
+
+  acknowledge(replica: Replica, offset: number): void {
+    if (offset > replica.acknowledged) replica.acknowledged = offset
+    replica.acknowledgedAtMs = this.#engine.now
+    if (replica.streamWaitsForAck && replica.state === 'online') {
+      replica.streamWaitsForAck = false
+      this.#engine.log('notice', `Synchronization with replica ${replica.name} succeeded`)
+      this.feed(replica)
+    }
+    if (this.#waiting.length > 0) this.#serveWaiting()
+  }
+
+  /** Online replicas that have acknowledged up to `offset`. */
+  acknowledgedCount(offset: number): number {
+    let count = 0
+    for (const replica of this.list) if (replica.state === 'online' && replica.acknowledged >= offset) count++
+    return count
+  }
+
+  /** The client waits (WAIT) until `count` replicas have its last write. */
+  wait(client: Client, count: number, timeoutMs: number): void {
+    const offset = client.writeOffset
+    this.#waiting.push({ client, offset, count })
+    this.#engine.blocked.onEvent(client, timeoutMs, (reply) => {
+      this.#waiting = this.#waiting.filter((waiting) => waiting.client !== client)
+      reply.integer(this.acknowledgedCount(offset))
+    })
+    this.requestAcks()
+  }
+
+  #serveWaiting(): void {
+    for (const waiting of [...this.#waiting]) {
+      const count = this.acknowledgedCount(waiting.offset)
+      if (count < waiting.count) continue
+      this.#waiting = this.#waiting.filter((other) => other !== waiting)
+      this.#engine.blocked.unblock(waiting.client, (reply) => reply.integer(count))
+    }
+  }
+
+  /** Asks for acknowledgements once this turn of the event loop. */
+  requestAcks(): void {
+    if (this.#ackWanted) return
+    this.#ackWanted = true
+    setImmediate(() => {
+      this.#ackWanted = false
+      if (this.list.length > 0 && !this.#engine.isReplica) this.#stream.feedControl(GETACK)
+    })
+  }
+
+  /** Replicas whose last acknowledgement is recent enough for min-replicas-to-write. */
+  get good(): number {
+    const maxLagMs = this.#engine.config.get('min-replicas-max-lag') * 1000
+    let good = 0
+    for (const replica of this.list) {
+      const lag = Math.floor(this.#engine.now / 1000) - Math.floor(replica.acknowledgedAtMs / 1000)
+      if (replica.state === 'online' && lag * 1000 <= maxLagMs) good++
+    }
+    return good
+  }
+
+  // ---- once a second -----------------------------------------------------------------------------------------------
+
+  cron(): void {
+    const engine = this.#engine
+    const period = engine.config.get('repl-ping-replica-period')
+    if (this.#loops++ % period === 0 && this.list.length > 0 && !engine.isReplica) this.#stream.feedControl(PING)
+    const timeoutMs = engine.config.get('repl-timeout') * 1000
+    for (const replica of [...this.list]) {
+      if (replica.state === 'online') {
+        if (replica.isLegacy || engine.now - replica.acknowledgedAtMs <= timeoutMs) continue
+        engine.log('warning', `Disconnecting timedout replica (streaming sync): ${replica.name}`)
+        replica.client.close('now')
+      } else if (replica.state === 'send_bulk' && engine.now - replica.progressAtMs > timeoutMs) {
+        engine.log('warning', `Disconnecting timedout replica (full sync): ${replica.name}`)
+        replica.client.close('now')
+      }
+    }
+    this.trim()
+  }
+}

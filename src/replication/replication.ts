@@ -1,0 +1,442 @@
+/**
+ * Both roles in one object: the history of this server, the stream with its backlog, the replicas that follow it and the
+ * link to the primary that it follows, and the changes between the roles (redis 7.0.15 replication.c
+ * replicationSetMaster, replicationUnsetMaster).
+ */
+import type { Client } from '../commands/client.ts'
+import { errors } from '../commands/errors.ts'
+import type { CallLike, ReplicaInfo, ReplicationHost, ResyncEvent, UpstreamInfo } from '../commands/host.ts'
+import type { Engine } from '../engine/engine.ts'
+import { History, NO_ID } from './history.ts'
+import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
+import { Psync } from './primary/psync.ts'
+import { Replicas } from './primary/replicas.ts'
+import { ReplicationStream } from './stream.ts'
+import { UpstreamLink } from './upstream/link.ts'
+
+const EVENTS_MAX = 1024
+const BACKLOG_AUTO_SECONDS = 60
+const BACKLOG_AUTO_MIN = 16 * 1024 * 1024
+const BACKLOG_AUTO_MAX = 256 * 1024 * 1024
+
+export class Replication implements ReplicationHost {
+  readonly engine: Engine
+  readonly history = new History()
+  readonly stream: ReplicationStream
+  readonly replicaSet: Replicas
+  readonly fullSync: FullSync
+  readonly resyncs: ResyncEvent[] = []
+  listeningPort = 0
+  roleChangedAtMs: number
+  roleChanges = 0
+  /** Database in which the primary's stream was left, for a link that resumes. */
+  lastDatabase = 0
+  failoverState = 'no-failover'
+  /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
+  canResume = false
+  syncsFromPrimary = { full: 0, partial: 0 }
+  /** Tells persistence that a snapshot under way must end: the data goes. */
+  onDropData: () => void = () => {}
+
+  #psync: Psync
+  #link: UpstreamLink | null = null
+  #rateAtMs: number
+  #rateOffset = 0
+
+  constructor(engine: Engine, file: SnapshotFile) {
+    this.engine = engine
+    this.roleChangedAtMs = engine.now
+    this.#rateAtMs = engine.now
+    this.stream = new ReplicationStream(this.history, () => engine.unixMs)
+    this.replicaSet = new Replicas(engine, this.stream)
+    this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
+    this.#psync = new Psync(this)
+    this.stream.onBytes = () => this.replicaSet.feedAll()
+    this.fullSync.onDone = ({ replica, why, bytes, durationMs, ok }) => {
+      this.recordResync(replica.name, 'to-replica', ok ? 'full' : 'full failed', why, bytes, durationMs)
+    }
+    engine.config.on('repl-backlog-size', () => {
+      if (this.stream.backlog !== null) this.stream.backlog.size = engine.config.get('repl-backlog-size')
+    })
+    for (const name of ['replica-serve-stale-data', 'replica-read-only'] as const) {
+      engine.config.on(name, () => this.linkChanged())
+    }
+  }
+
+  // ---- the stream --------------------------------------------------------------------------------------------------
+
+  /** A backlog from scratch begins a new history: what came before it cannot be told. */
+  ensureBacklog(): void {
+    if (this.stream.backlog !== null) return
+    this.history.renew()
+    this.createBacklog()
+    this.engine.log(
+      'notice',
+      `Replication backlog created, my new replication IDs are '${this.history.replid}' and '${this.history.replid2}'`,
+    )
+  }
+
+  createBacklog(): void {
+    this.stream.createBacklog(this.engine.config.get('repl-backlog-size'))
+    this.#connectStream()
+  }
+
+  /** What is written here goes into the stream only while this server decides about writes. */
+  #connectStream(): void {
+    const active = this.stream.backlog !== null && this.#link === null
+    this.engine.executor.stream = active ? this.stream : null
+  }
+
+  /** Continues the history that the RDB file says. redis 7.0.15 server.c loadDataFromDisk */
+  restore(replid: string, offset: number, streamDb: number): void {
+    if (this.#link !== null) {
+      this.history.replid = replid
+      this.history.offset = offset
+      this.canResume = true
+      this.lastDatabase = Math.max(0, streamDb)
+      this.createBacklog()
+      return
+    }
+    // As a primary: replicas of the former life may go on under the old name.
+    this.history.replid2 = replid
+    this.history.secondOffset = offset + 1
+    this.history.offset = offset
+    this.createBacklog()
+    this.replicaSet.noneSinceMs = this.engine.now
+  }
+
+  // ---- roles -------------------------------------------------------------------------------------------------------
+
+  get role(): 'master' | 'slave' {
+    return this.#link === null ? 'master' : 'slave'
+  }
+
+  get linkUp(): boolean {
+    return this.#link?.state === 'connected'
+  }
+
+  replicaOf(target: { host: string; port: number } | null, client: Client): string {
+    const { log } = this.engine
+    const who = `id=${client.id} addr=${client.transport.remoteAddress}`
+    if (target === null) {
+      if (this.#link !== null) {
+        this.promote()
+        log('notice', `MASTER MODE enabled (user request from '${who}')`)
+      }
+      return 'OK'
+    }
+    if (this.#link !== null && this.#link.host.toLowerCase() === target.host.toLowerCase() && this.#link.port === target.port) {
+      log(
+        'notice',
+        'REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.',
+      )
+      return 'OK Already connected to specified master'
+    }
+    this.follow(target.host, target.port)
+    log('notice', `REPLICAOF ${target.host}:${target.port} enabled (user request from '${who}')`)
+    return 'OK'
+  }
+
+  /** Becomes a replica of this primary. A history of its own is offered to it: the primary may know it. */
+  follow(host: string, port: number): void {
+    const { engine } = this
+    const wasPrimary = this.#link === null
+    this.#link?.stop()
+    engine.blocked.roleChanged()
+    this.stream.flush()
+    if (wasPrimary) {
+      this.canResume = true
+      this.lastDatabase = 0
+      if (this.stream.backlog === null) this.createBacklog()
+      this.#roleChanged(`replica of ${host}:${port}`)
+    }
+    this.#link = new UpstreamLink(this, host, port)
+    engine.config.setDerived('replicaof', `${host} ${port}`)
+    this.#connectStream()
+    this.linkChanged()
+    this.#link.start()
+  }
+
+  /** Becomes a primary; the old history stays valid up to here, so siblings and own replicas resume. */
+  promote(): void {
+    if (this.#link === null) return
+    this.#link.stop()
+    this.#link = null
+    this.canResume = false
+    this.stream.flush()
+    this.history.shift()
+    this.replicaSet.disconnectAll()
+    this.stream.forgetDatabase()
+    this.replicaSet.noneSinceMs = this.engine.now
+    this.engine.config.setDerived('replicaof', '')
+    this.#connectStream()
+    this.linkChanged()
+    this.#roleChanged('primary')
+  }
+
+  /** PSYNC … FAILOVER from the primary. An error text, or null once this server is the primary. */
+  promoteForFailover(replid: string, client: Client): string | null {
+    const { log } = this.engine
+    log('warning', `Failover request received for replid ${replid}.`)
+    if (this.#link === null) return "ERR PSYNC FAILOVER can't be sent to a master."
+    if (replid.toLowerCase() !== this.history.replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
+    this.promote()
+    log('notice', `MASTER MODE enabled (failover request from 'id=${client.id}')`)
+    return null
+  }
+
+  #roleChanged(kind: string): void {
+    this.roleChangedAtMs = this.engine.unixMs
+    this.roleChanges++
+    this.recordResync('', 'role', kind, 'REPLICAOF', 0, 0)
+  }
+
+  // ---- what the link tells -----------------------------------------------------------------------------------------
+
+  linkChanged(): void {
+    const { engine } = this
+    engine.isReplica = this.#link !== null
+    engine.isReadOnly = engine.isReplica && engine.config.get('replica-read-only')
+    engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
+  }
+
+  /** The primary continues our history, perhaps under a new name. */
+  continued(replid: string): void {
+    this.syncsFromPrimary.partial++
+    this.canResume = true
+    if (replid === '' || replid === this.history.replid) return
+    this.engine.log('warning', `Master replication ID changed to ${replid}`)
+    this.history.shift(replid)
+    // Own replicas learn the new name by resuming.
+    this.replicaSet.disconnectAll()
+  }
+
+  /** A full synchronisation was loaded. */
+  synchronised(replid: string, offset: number, streamDb: number): void {
+    this.syncsFromPrimary.full++
+    this.lastDatabase = Math.max(0, streamDb)
+    this.history.replid = replid === '' ? NO_ID : replid
+    this.history.offset = Math.max(0, offset)
+    this.history.clearSecond()
+    this.canResume = replid !== ''
+    this.createBacklog()
+  }
+
+  /** DEBUG CHANGE-REPL-ID */
+  changeId(): void {
+    this.history.renew()
+  }
+
+  /** Database in which the primary's stream is, while this server is a replica. */
+  get streamDatabase(): number {
+    return this.#link?.applier?.client.db ?? this.lastDatabase
+  }
+
+  forgetHistory(): void {
+    this.canResume = false
+  }
+
+  loadingBegan(): void {
+    this.engine.loading = 'yes'
+  }
+
+  loadingEnded(ok: boolean): void {
+    this.engine.loading = 'no'
+    if (!ok) this.dropData()
+  }
+
+  /** The old data set goes, and with it what own replicas follow. */
+  dropData(): void {
+    this.replicaSet.disconnectAll()
+    this.stream.freeBacklog()
+    this.#connectStream()
+    this.canResume = false
+    this.onDropData()
+    this.fullSync.abort()
+    this.engine.flushAll()
+  }
+
+  // ---- commands ----------------------------------------------------------------------------------------------------
+
+  sync(call: CallLike): void {
+    this.#psync.sync(call)
+  }
+
+  replconf(call: CallLike): void {
+    this.#psync.replconf(call)
+  }
+
+  sendAck(): void {
+    this.#link?.sendAck()
+  }
+
+  wait(call: CallLike): void {
+    const { args, reply, client } = call
+    if (this.#link !== null) {
+      return reply.error(
+        'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
+      )
+    }
+    const count = args.integer(1)
+    if (Number.isNaN(count)) return reply.error(errors.notInteger)
+    const timeout = args.integer(2)
+    if (Number.isNaN(timeout)) return reply.error('ERR timeout is not an integer or out of range')
+    if (timeout < 0) return reply.error(errors.timeoutNegative)
+    const acknowledged = this.replicaSet.acknowledgedCount(client.writeOffset)
+    if (acknowledged >= count || this.engine.inExec) return reply.integer(acknowledged)
+    this.replicaSet.wait(client, count, timeout)
+  }
+
+  acknowledged(offset: number): number {
+    return this.replicaSet.acknowledgedCount(offset)
+  }
+
+  clientGone(client: Client): void {
+    this.replicaSet.clientGone(client)
+  }
+
+  // ---- what INFO, ROLE and metrics read ----------------------------------------------------------------------------
+
+  get replid(): string {
+    return this.history.replid
+  }
+  get replid2(): string {
+    return this.history.replid2
+  }
+  get offset(): number {
+    return this.history.offset
+  }
+  get secondOffset(): number {
+    return this.history.secondOffset
+  }
+  get goodReplicas(): number {
+    return this.replicaSet.good
+  }
+  get readOnly(): boolean {
+    return this.engine.isReadOnly
+  }
+  get stale(): boolean {
+    return this.engine.isStale
+  }
+
+  get replicas(): readonly ReplicaInfo[] {
+    return this.replicaSet.list.map((replica) => ({
+      ip: replica.ip,
+      port: replica.announced.listeningPort,
+      state: replica.state,
+      offset: replica.acknowledged,
+      lagSeconds: replica.state === 'online' ? Math.floor((this.engine.now - replica.acknowledgedAtMs) / 1000) : 0,
+      lagBytes: Math.max(0, this.offset - replica.acknowledged),
+      lagMs: this.stream.ageOf(replica.acknowledged),
+      clientId: replica.client.id,
+    }))
+  }
+
+  get upstream(): UpstreamInfo | null {
+    const link = this.#link
+    if (link === null) return null
+    const { engine } = this
+    const up = link.state === 'connected'
+    const pending = link.applier?.pendingBytes ?? 0
+    return {
+      host: link.host,
+      port: link.port,
+      linkStatus: up ? 'up' : 'down',
+      state: link.state,
+      lastIoSecondsAgo: up ? Math.floor((engine.unixMs - link.lastIoMs) / 1000) : -1,
+      syncInProgress: link.state === 'sync',
+      syncTotalBytes: link.payload === null ? 0 : link.payloadTotalBytes,
+      syncReadBytes: link.payload?.bytes ?? 0,
+      syncLastIoSecondsAgo: Math.floor((engine.unixMs - link.lastIoMs) / 1000),
+      linkDownSinceSeconds: link.downSinceMs === 0 ? -1 : Math.floor((engine.unixMs - link.downSinceMs) / 1000),
+      readOffset: this.offset + pending,
+      appliedOffset: this.offset,
+      lagMs: up ? engine.unixMs - (link.applier?.lastAppliedMs ?? engine.unixMs) : -1,
+    }
+  }
+
+  get backlog(): { active: boolean; size: number; firstByteOffset: number; histlen: number } {
+    const { backlog } = this.stream
+    this.stream.flush()
+    return {
+      active: backlog !== null,
+      size: this.engine.config.get('repl-backlog-size'),
+      firstByteOffset: backlog === null ? 0 : backlog.start + 1,
+      histlen: backlog?.histlen ?? 0,
+    }
+  }
+
+  get memoryBytes(): number {
+    return this.stream.backlog?.memoryBytes ?? 0
+  }
+
+  /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
+  get replicaBufferBytes(): number {
+    const { backlog } = this.stream
+    return backlog === null ? 0 : Math.max(0, backlog.memoryBytes - backlog.size)
+  }
+
+  recordResync(
+    peer: string,
+    direction: ResyncEvent['direction'],
+    kind: string,
+    why: string,
+    bytes: number,
+    durationMs: number,
+  ): void {
+    const event = { atMs: this.engine.unixMs, peer, direction, kind, why, bytes, durationMs }
+    this.resyncs.push(event)
+    if (this.resyncs.length > EVENTS_MAX) this.resyncs.shift()
+    this.engine.log(
+      'notice',
+      `Resync event: ${direction} ${kind}${peer === '' ? '' : ` with ${peer}`}: ${why}; ${bytes} bytes in ${durationMs} ms`,
+    )
+  }
+
+  // ---- once a second -----------------------------------------------------------------------------------------------
+
+  cron(): void {
+    this.#link?.cron()
+    this.replicaSet.cron()
+    this.fullSync.cron()
+    this.#adaptBacklog()
+    this.#expireBacklog()
+  }
+
+  /** Unless set, repl-backlog-size is what the last minute wrote, within 16 MB and 256 MB. */
+  #adaptBacklog(): void {
+    const { config, unixMs } = this.engine
+    const elapsed = (unixMs - this.#rateAtMs) / 1000
+    if (elapsed < 1) return
+    const rate = Math.max(0, this.offset - this.#rateOffset) / elapsed
+    this.#rateAtMs = unixMs
+    this.#rateOffset = this.offset
+    const weight = Math.min(1, elapsed / BACKLOG_AUTO_SECONDS)
+    this.stream.bytesPerSecond += (rate - this.stream.bytesPerSecond) * weight
+    if (config.isExplicit('repl-backlog-size') || this.stream.backlog === null) return
+    const wanted = Math.ceil((this.stream.bytesPerSecond * BACKLOG_AUTO_SECONDS) / BACKLOG_AUTO_MIN) * BACKLOG_AUTO_MIN
+    const size = Math.min(BACKLOG_AUTO_MAX, Math.max(BACKLOG_AUTO_MIN, wanted))
+    const current = config.get('repl-backlog-size')
+    // Grows at once and shrinks only when half would do, so that it does not swing.
+    if (size > current || size * 2 <= current) {
+      config.setDerived('repl-backlog-size', size)
+      this.stream.backlog.size = size
+    }
+  }
+
+  /** A primary that has had no replica for repl-backlog-ttl frees the backlog, and with it its name. */
+  #expireBacklog(): void {
+    const ttl = this.engine.config.get('repl-backlog-ttl')
+    if (this.stream.backlog === null || this.#link !== null || this.replicaSet.list.length > 0 || ttl === 0) return
+    if (this.engine.now - this.replicaSet.noneSinceMs <= ttl * 1000) return
+    this.history.renew()
+    this.stream.freeBacklog()
+    this.#connectStream()
+    this.engine.log('notice', `Replication backlog freed after ${ttl} seconds without connected replicas.`)
+  }
+
+  stop(): void {
+    this.#link?.stop()
+    this.fullSync.abort()
+  }
+}

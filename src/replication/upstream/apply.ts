@@ -1,0 +1,110 @@
+/**
+ * The primary's stream, applied: the same path of a call as clients' requests, from a client that is the link. Bytes
+ * count as applied, and are passed on to replicas of this server, when their command is done; inside MULTI only at EXEC,
+ * so that the offset never stands between parts of a transaction (redis 7.0.15 networking.c commandProcessed).
+ */
+import { Client, type Transport } from '../../commands/client.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { ReplyWriter } from '../../resp/reply-writer.ts'
+import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
+import type { Request } from '../../resp/request.ts'
+import { Unfinished } from '../../resp/unfinished.ts'
+import type { ReplicationStream } from '../stream.ts'
+
+const LINK_CLIENT_ID = 0
+const LIMITS = { maxBulkBytes: Number.MAX_SAFE_INTEGER }
+const EMPTY = Buffer.alloc(0)
+
+export class Applier {
+  readonly client: Client
+  /** Unix ms of the last command applied. */
+  lastAppliedMs: number
+
+  #engine: Engine
+  #stream: ReplicationStream
+  #parser = new RequestParser(LIMITS)
+  #reply = new ReplyWriter()
+  #unfinished: Unfinished | null = null
+  /** Applied commands that lie behind each other, not yet passed on. */
+  #run: Buffer = EMPTY
+  #runStart = 0
+  #runEnd = 0
+  /** Commands of a transaction whose EXEC has not come yet. */
+  #held: Buffer[] = []
+
+  constructor(engine: Engine, stream: ReplicationStream, transport: Transport, database: number) {
+    this.#engine = engine
+    this.#stream = stream
+    this.client = new Client(LINK_CLIENT_ID, transport, engine.now)
+    this.client.isMaster = true
+    this.client.authenticated = true
+    this.client.db = database
+    this.lastAppliedMs = engine.now
+    this.#reply.muted = true
+  }
+
+  /** Bytes read from the link and not applied yet. */
+  get pendingBytes(): number {
+    let bytes = this.#unfinished?.bytes ?? 0
+    for (const held of this.#held) bytes += held.length
+    return bytes
+  }
+
+  /** Applies what is complete. Returns an error text when the stream cannot be followed any further. */
+  receive(chunk: Buffer): string | null {
+    const engine = this.#engine
+    engine.stats.replInputBytes += chunk.length
+    this.client.lastInteractionMs = engine.tick()
+    this.#unfinished?.append(chunk, chunk.length)
+    const parser = this.#unfinished?.parser ?? this.#parser
+    if (this.#unfinished === null) parser.begin(chunk, 0, chunk.length)
+    const error = this.#applyAll(parser)
+    engine.executor.endRun()
+    this.passOn()
+    this.lastAppliedMs = engine.now
+    if (!parser.midRequest) this.#unfinished = null
+    else if (this.#unfinished === null) this.#unfinished = new Unfinished(LIMITS, parser, chunk, chunk.length)
+    return error
+  }
+
+  #applyAll(parser: RequestParser): string | null {
+    const { request } = parser
+    for (;;) {
+      const status = parser.next()
+      if (status === FAILED) return `Protocol error (${parser.error}) in the stream of the master`
+      if (status !== COMPLETE) return null
+      // A bare newline keeps the link alive and is no part of the stream.
+      if (request.argc === 0) continue
+      if (request.rawEnd === request.rawStart) return 'the master sent an inline command'
+      this.#engine.executor.process(this.client, request, this.#reply)
+      if (this.client.closing) return null
+      this.#applied(request)
+    }
+  }
+
+  #applied(request: Request): void {
+    if (this.client.transaction !== null) {
+      this.#held.push(Buffer.from(request.encoded()))
+      return
+    }
+    for (const held of this.#held) {
+      this.passOn()
+      this.#stream.feedVerbatim(held, 0, held.length)
+    }
+    this.#held.length = 0
+    if (request.buf !== this.#run || request.rawStart !== this.#runEnd) {
+      this.passOn()
+      this.#run = request.buf
+      this.#runStart = request.rawStart
+    }
+    this.#runEnd = request.rawEnd
+  }
+
+  /** Counts everything applied so far; the offset is right only after this. */
+  passOn(): void {
+    if (this.#runEnd > this.#runStart) this.#stream.feedVerbatim(this.#run, this.#runStart, this.#runEnd)
+    this.#run = EMPTY
+    this.#runStart = 0
+    this.#runEnd = 0
+  }
+}

@@ -1,0 +1,409 @@
+/**
+ * The link to the primary: connect, shake hands, synchronise, follow; and again from the start, after a pause that grows
+ * from 50 ms to a second, when it breaks. States are ROLE's words. redis 7.0.15 replication.c syncWithMaster,
+ * slaveTryPartialResynchronization, readSyncBulkPayload.
+ */
+import { connect, type Socket } from 'node:net'
+import type { Transport } from '../../commands/client.ts'
+import { Request } from '../../resp/request.ts'
+import type { Replication } from '../replication.ts'
+import { Applier } from './apply.ts'
+import { type HandshakeStep, handshakeSteps, readPsyncAnswer } from './handshake.ts'
+import { Payload, readFraming } from './load.ts'
+
+export type LinkState = 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
+
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 1000
+const LINE_MAX_BYTES = 4096
+const NEWLINE = Buffer.from('\n', 'latin1')
+
+export class UpstreamLink implements Transport {
+  readonly host: string
+  readonly port: number
+  state: LinkState = 'connect'
+  applier: Applier | null = null
+  /** Unix ms of the last bytes from the primary. */
+  lastIoMs: number
+  /** Unix ms since when the link is down, 0 while it is up or has never been. */
+  downSinceMs = 0
+  payload: Payload | null = null
+  payloadTotalBytes = -1
+
+  #replication: Replication
+  #socket: Socket | null = null
+  #retry: NodeJS.Timeout | null = null
+  #attempts = 0
+  #stopped = false
+  /** Bytes of an unfinished line of the handshake. */
+  #line: Buffer = Buffer.alloc(0)
+  #expected: HandshakeStep[] = []
+  #phase: 'steps' | 'psync' | 'framing' | 'payload' | 'loading' | 'stream' = 'steps'
+  #full: { replid: string; offset: number; startedAtMs: number; why: string } | null = null
+  #asked = ''
+  #beat: NodeJS.Timeout | null = null
+
+  constructor(replication: Replication, host: string, port: number) {
+    this.#replication = replication
+    this.host = host
+    this.port = port
+    this.lastIoMs = replication.engine.now
+  }
+
+  get #engine() {
+    return this.#replication.engine
+  }
+
+  start(): void {
+    this.#connect()
+  }
+
+  /** Ends the link for good. */
+  stop(): void {
+    this.#stopped = true
+    if (this.#retry !== null) clearTimeout(this.#retry)
+    this.#drop()
+  }
+
+  #setState(state: LinkState): void {
+    this.state = state
+    this.#replication.linkChanged()
+  }
+
+  #connect(): void {
+    const { config, log } = this.#engine
+    this.#retry = null
+    log('notice', `Connecting to MASTER ${this.host}:${this.port}`)
+    const source = config.get('bind-source-addr')
+    const socket = connect({
+      host: this.host,
+      port: this.port,
+      noDelay: true,
+      ...(source ? { localAddress: source } : {}),
+    })
+    this.#socket = socket
+    this.#phase = 'steps'
+    this.#line = Buffer.alloc(0)
+    this.#setState('connecting')
+    this.lastIoMs = this.#engine.now
+    log('notice', 'MASTER <-> REPLICA sync started')
+    socket.on('connect', () => this.#greet())
+    socket.on('data', (chunk) => this.#receive(socket, chunk))
+    socket.on('error', (error) => this.#broken(socket, `Error condition on socket for SYNC: ${error.message}`))
+    socket.on('close', () => this.#broken(socket, 'connection lost'))
+  }
+
+  #greet(): void {
+    this.#engine.log('notice', 'Non blocking connect for SYNC fired the event.')
+    this.#setState('handshake')
+    this.#sendSteps([handshakeSteps[0]!])
+  }
+
+  #sendSteps(steps: readonly HandshakeStep[]): void {
+    const requests: Buffer[] = []
+    for (const step of steps) {
+      const request = step.request(this.#engine.config, this.#replication.listeningPort)
+      if (request === null) continue
+      this.#expected.push(step)
+      requests.push(Request.of(request).buf)
+    }
+    this.#socket?.write(Buffer.concat(requests))
+  }
+
+  /** The attempt or the link is over; another one follows. */
+  #broken(socket: Socket, reason: string): void {
+    if (socket !== this.#socket || this.#stopped) return
+    const { log } = this.#engine
+    const wasUp = this.state === 'connected'
+    if (wasUp) log('warning', 'Connection with master lost.')
+    else log('warning', reason.startsWith('Error') ? reason : `I/O error trying to sync with MASTER: ${reason}`)
+    this.#drop()
+    if (wasUp) this.downSinceMs = this.#engine.unixMs
+    this.#setState('connect')
+    this.#again(wasUp)
+  }
+
+  #fail(text: string): void {
+    this.#engine.log('warning', text)
+    this.#drop()
+    this.#setState('connect')
+    this.#again(false)
+  }
+
+  #again(atOnce: boolean): void {
+    if (this.#stopped || this.#retry !== null) return
+    if (atOnce) this.#attempts = 0
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#attempts++)
+    const jittered = atOnce ? 0 : pause * (0.5 + this.#engine.random() / 2)
+    if (atOnce) this.#engine.log('notice', `Reconnecting to MASTER ${this.host}:${this.port}`)
+    this.#retry = setTimeout(() => this.#connect(), jittered)
+  }
+
+  #drop(): void {
+    const socket = this.#socket
+    this.#socket = null
+    socket?.destroy()
+    this.payload?.abandon()
+    this.payload = null
+    this.#expected = []
+    this.#full = null
+    if (this.#beat !== null) clearInterval(this.#beat)
+    this.#beat = null
+    if (this.applier !== null) {
+      this.applier.passOn()
+      this.applier.client.closing = true
+      this.#replication.lastDatabase = this.applier.client.db
+      this.applier = null
+    }
+    if (this.#phase === 'loading') this.#replication.loadingEnded(false)
+    this.#phase = 'steps'
+  }
+
+  #receive(socket: Socket, chunk: Buffer): void {
+    if (socket !== this.#socket) return
+    this.lastIoMs = this.#engine.tick()
+    let rest = chunk
+    while (rest.length > 0 && socket === this.#socket) {
+      if (this.#phase === 'stream') {
+        const error = this.applier!.receive(rest)
+        if (error !== null && socket === this.#socket) this.#broken(socket, `Error: ${error}`)
+        return
+      }
+      if (this.#phase === 'payload') return this.#receivePayload(rest)
+      if (this.#phase === 'loading') {
+        this.payload!.rest = Buffer.concat([this.payload!.rest, rest])
+        return
+      }
+      rest = this.#receiveLine(rest)
+    }
+  }
+
+  /** Takes one line of the handshake; returns what is behind it. */
+  #receiveLine(chunk: Buffer): Buffer {
+    const newline = chunk.indexOf(10)
+    const piece = newline < 0 ? chunk : chunk.subarray(0, newline)
+    this.#line = this.#line.length === 0 ? piece : Buffer.concat([this.#line, piece])
+    if (newline < 0) {
+      if (this.#line.length > LINE_MAX_BYTES) this.#fail('Bad protocol from MASTER, a line is too long')
+      return Buffer.alloc(0)
+    }
+    const line = this.#line.toString('latin1').replace(/\r$/, '')
+    this.#line = Buffer.alloc(0)
+    // A bare newline only says that the primary is alive.
+    if (line !== '') this.#handleLine(line)
+    return chunk.subarray(newline + 1)
+  }
+
+  #handleLine(line: string): void {
+    if (this.#phase === 'steps') this.#handleStep(line)
+    else if (this.#phase === 'psync') this.#handlePsync(line)
+    else this.#handleFraming(line)
+  }
+
+  #handleStep(line: string): void {
+    const step = this.#expected.shift()
+    if (step === undefined) return this.#fail(`Unexpected reply from MASTER: ${line}`)
+    const { error, warning } = step.judge(line)
+    if (error !== undefined) return this.#fail(error)
+    if (warning !== undefined) this.#engine.log('notice', warning)
+    if (step.name === 'ping') {
+      this.#engine.log('notice', 'Master replied to PING, replication can continue...')
+      this.#sendSteps(handshakeSteps.slice(1))
+      return
+    }
+    if (this.#expected.length === 0) this.#sendPsync()
+  }
+
+  #sendPsync(): void {
+    const { history } = this.#replication
+    const { log } = this.#engine
+    let request = ['PSYNC', '?', '-1']
+    this.#asked = 'this replica has no history'
+    if (this.#replication.canResume) {
+      request = ['PSYNC', history.replid, String(history.offset + 1)]
+      this.#asked = `asked for ${history.replid}:${history.offset + 1}`
+      log('notice', `Trying a partial resynchronization (request ${history.replid}:${history.offset + 1}).`)
+    } else {
+      log('notice', 'Partial resynchronization not possible (no cached master)')
+    }
+    this.#phase = 'psync'
+    this.#socket?.write(Request.of(request).buf)
+  }
+
+  #handlePsync(line: string): void {
+    const { log } = this.#engine
+    const answer = readPsyncAnswer(line)
+    switch (answer.kind) {
+      case 'continue':
+        return this.#continue(answer.replid)
+      case 'full':
+        log('notice', `Full resync from master: ${answer.replid}:${answer.offset}`)
+        this.#expectPayload(answer.replid, answer.offset)
+        return
+      case 'later':
+        return this.#fail(`Master is currently unable to PSYNC but should be in the future: ${answer.reply}`)
+      case 'wrong':
+        this.#replication.forgetHistory()
+        return this.#fail('Master replied with wrong +FULLRESYNC syntax.')
+      case 'unsupported':
+        log('notice', `Master does not support PSYNC or is in error state (reply: ${answer.reply})`)
+        log('notice', 'Retrying with SYNC...')
+        this.#expectPayload('', -1)
+        this.#socket?.write('SYNC\r\n')
+    }
+  }
+
+  #expectPayload(replid: string, offset: number): void {
+    this.#full = { replid, offset, startedAtMs: this.#engine.unixMs, why: this.#asked }
+    this.#phase = 'framing'
+    this.#setState('sync')
+  }
+
+  #continue(replid: string): void {
+    const replication = this.#replication
+    this.#engine.log('notice', 'Successful partial resynchronization with master.')
+    replication.continued(replid)
+    replication.recordResync(`${this.host}:${this.port}`, 'from-primary', 'partial', this.#asked, 0, 0)
+    this.#follow(replication.lastDatabase)
+    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.')
+  }
+
+  #follow(database: number): void {
+    this.applier = new Applier(this.#engine, this.#replication.stream, this, Math.max(0, database))
+    this.#phase = 'stream'
+    this.#attempts = 0
+    this.downSinceMs = 0
+    this.#setState('connected')
+  }
+
+  #handleFraming(line: string): void {
+    const { log, config, store } = this.#engine
+    if (line.startsWith('-')) return this.#fail(`MASTER aborted replication with an error: ${line.slice(1)}`)
+    const framing = readFraming(line)
+    if (framing === undefined) {
+      return this.#fail(
+        `Bad protocol from MASTER, the first byte is not '$' (we received '${line}'), are you sure the host and port are right?`,
+      )
+    }
+    // Straight into the store only when nothing would be lost if the payload turned out to be broken.
+    const direct = config.get('repl-diskless-load') !== 'disabled' && store.keys === 0
+    const where = direct ? 'to parser' : 'to disk'
+    const length = framing.kind === 'length' ? `${framing.length} bytes` : 'streamed RDB'
+    const suffix = framing.kind === 'mark' ? `from master with EOF ${where}` : `from master ${where}`
+    log('notice', `MASTER <-> REPLICA sync: receiving ${length} ${suffix}`)
+    this.payloadTotalBytes = framing.kind === 'length' ? framing.length : -1
+    try {
+      this.payload = new Payload(this.#engine, framing, direct, () => this.#emptyStore())
+    } catch (error) {
+      return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
+    }
+    this.#phase = 'payload'
+    if (direct) this.#replication.loadingBegan()
+  }
+
+  /** The payload's header was accepted: now the old data may go. */
+  #emptyStore(): void {
+    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Flushing old data')
+    this.#replication.dropData()
+  }
+
+  #receivePayload(chunk: Buffer): void {
+    const payload = this.payload!
+    this.#engine.stats.replInputBytes += chunk.length
+    try {
+      payload.feed(chunk)
+    } catch (error) {
+      return this.#loadFailed(error)
+    }
+    if (payload.complete) void this.#load(payload)
+  }
+
+  async #load(payload: Payload): Promise<void> {
+    const replication = this.#replication
+    const socket = this.#socket!
+    const full = this.#full!
+    this.#phase = 'loading'
+    socket.pause()
+    // The primary must see that this replica is alive while it loads.
+    this.#beat = setInterval(() => socket.write(NEWLINE), 1000)
+    if (!payload.direct) replication.loadingBegan()
+    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
+    try {
+      const loaded = await payload.load()
+      if (socket !== this.#socket) return
+      clearInterval(this.#beat)
+      this.#beat = null
+      replication.loadingEnded(true)
+      replication.synchronised(full.replid, full.offset, loaded.streamDb)
+      this.payload = null
+      this.#follow(loaded.streamDb)
+      replication.recordResync(
+        `${this.host}:${this.port}`,
+        'from-primary',
+        'full',
+        full.why,
+        loaded.bytes,
+        this.#engine.unixMs - full.startedAtMs,
+      )
+      this.#engine.log('notice', 'MASTER <-> REPLICA sync: Finished with success')
+      if (full.offset >= 0) this.sendAck()
+      socket.resume()
+      if (payload.rest.length > 0) this.#receive(socket, payload.rest)
+    } catch (error) {
+      if (socket === this.#socket) this.#loadFailed(error)
+    }
+  }
+
+  #loadFailed(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error)
+    const was = this.#phase
+    this.#phase = 'steps'
+    if (was === 'loading' || this.payload?.direct === true) this.#replication.loadingEnded(false)
+    this.#fail(`Failed trying to load the MASTER synchronization DB: ${text}`)
+  }
+
+  /** Once a second: acknowledge, and give up on a primary that is silent. */
+  cron(): void {
+    const { config, log, now } = this.#engine
+    if (this.state === 'connected') this.sendAck()
+    if (this.#socket === null || this.#phase === 'loading') return
+    if (now - this.lastIoMs <= config.get('repl-timeout') * 1000) return
+    if (this.state === 'connected') log('warning', 'MASTER timeout: no data nor PING received...')
+    else if (this.state === 'sync') {
+      log(
+        'warning',
+        "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in redis.conf to a larger value.",
+      )
+    } else log('warning', 'Timeout connecting to the MASTER...')
+    this.#broken(this.#socket, 'time-out')
+  }
+
+  sendAck(): void {
+    if (this.#socket === null || this.applier === null) return
+    this.applier.passOn()
+    const offset = String(this.#replication.history.offset)
+    this.#socket.write(`*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$${offset.length}\r\n${offset}\r\n`, 'latin1')
+  }
+
+  // ---- the link as the applying client's transport: replies to the primary are never sent --------------------------
+
+  get remoteAddress(): string {
+    return `${this.host}:${this.port}`
+  }
+  get localAddress(): string {
+    return `${this.#socket?.localAddress ?? ''}:${this.#socket?.localPort ?? 0}`
+  }
+  readonly fd = -1
+  get pendingBytes(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+  get queryBytes(): number {
+    return this.applier?.pendingBytes ?? 0
+  }
+  writeText(): void {}
+  writeBuffers(): void {}
+  resume(): void {}
+  close(): void {
+    if (this.#socket !== null) this.#broken(this.#socket, 'closed')
+  }
+}

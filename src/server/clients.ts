@@ -1,0 +1,229 @@
+/**
+ * The registry of connections: who there is, limits on number, idleness and output, CLIENT PAUSE, monitors. It owns the
+ * two buffers that all connections share.
+ */
+import type { Client, ClientKind } from '../commands/client.ts'
+import type { ClientsHost } from '../commands/host.ts'
+import type { Engine } from '../engine/engine.ts'
+import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
+import { ReplyWriter } from '../resp/reply-writer.ts'
+import type { Connection } from './connection.ts'
+
+export class Clients implements ClientsHost {
+  readonly engine: Engine
+  readonly reply = new ReplyWriter()
+  readonly limits: ParserLimits
+  readonly parser: RequestParser
+  /** Whose batch is running. */
+  current: Client | null = null
+  /** Called after each batch of requests, before the shared read buffer is used again. */
+  onBatchEnd: () => void = () => {}
+  onRemoved: (client: Client) => void = () => {}
+
+  #connections = new Map<number, Connection>()
+  #lastId = 0
+  #toFlush: Connection[] = []
+  #monitors = new Set<Client>()
+  #postponed = new Set<Connection>()
+  #pausedUntilMs = 0
+  #pauseTimer: NodeJS.Timeout | null = null
+
+  constructor(engine: Engine) {
+    this.engine = engine
+    this.limits = { maxBulkBytes: engine.config.get('proto-max-bulk-len') }
+    engine.config.on('proto-max-bulk-len', () => {
+      this.limits.maxBulkBytes = engine.config.get('proto-max-bulk-len')
+    })
+    this.parser = new RequestParser(this.limits)
+  }
+
+  nextId(): number {
+    return ++this.#lastId
+  }
+
+  add(connection: Connection): void {
+    this.#connections.set(connection.client.id, connection)
+    this.engine.stats.connectionsReceived++
+  }
+
+  removed(connection: Connection): void {
+    const { client } = connection
+    if (!this.#connections.delete(client.id)) return
+    client.closing = true
+    const { engine } = this
+    this.#postponed.delete(connection)
+    if (this.#monitors.delete(client)) engine.monitorCount--
+    engine.pubsub.unsubscribeAll(client)
+    engine.watch.unwatchAll(client)
+    engine.blocked.disconnected(client)
+    client.transaction = null
+    this.onRemoved(client)
+  }
+
+  /**
+   * Sends what the connection has written once all requests of this turn of the event loop are done. As in Redis, which
+   * writes before it sleeps: peers are woken when the work is done instead of competing with it, one by one.
+   */
+  flushSoon(connection: Connection): void {
+    if (this.#toFlush.push(connection) === 1) setImmediate(this.#flushAll)
+  }
+
+  #flushAll = (): void => {
+    const connections = this.#toFlush
+    this.#toFlush = []
+    for (const connection of connections) connection.flush()
+  }
+
+  endBatch(): void {
+    this.onBatchEnd()
+  }
+
+  *all(): Iterable<Client> {
+    for (const connection of this.#connections.values()) yield connection.client
+  }
+
+  connections(): Iterable<Connection> {
+    return this.#connections.values()
+  }
+
+  get count(): number {
+    return this.#connections.size
+  }
+
+  byId(id: number): Client | undefined {
+    return this.#connections.get(id)?.client
+  }
+
+  // ---- CLIENT PAUSE ------------------------------------------------------------------------------------------------
+
+  get pausedUntilMs(): number {
+    return this.#pausedUntilMs
+  }
+
+  get pauseMode(): 'off' | 'write' | 'all' {
+    return this.engine.pauseMode
+  }
+
+  /** A longer or stricter pause wins over the one in force. redis 7.0.15 networking.c pauseClients */
+  pause(untilMs: number, mode: 'write' | 'all'): void {
+    const { engine } = this
+    if (engine.pauseMode !== 'all') engine.pauseMode = mode
+    if (untilMs > this.#pausedUntilMs) this.#pausedUntilMs = untilMs
+    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
+    const wait = Math.min(Math.max(0, this.#pausedUntilMs - engine.unixMs), 0x7fffffff)
+    this.#pauseTimer = setTimeout(() => this.unpause(), wait)
+    this.#pauseTimer.unref()
+  }
+
+  unpause(): void {
+    const { engine } = this
+    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
+    this.#pauseTimer = null
+    engine.pauseMode = 'off'
+    this.#pausedUntilMs = 0
+    const waiting = [...this.#postponed]
+    this.#postponed.clear()
+    for (const connection of waiting) {
+      connection.client.paused = false
+      connection.client.isBlocked = false
+      setImmediate(() => connection.resume())
+    }
+  }
+
+  postponed(connection: Connection): void {
+    connection.client.paused = true
+    this.#postponed.add(connection)
+  }
+
+  get postponedCount(): number {
+    return this.#postponed.size
+  }
+
+  // ---- monitors ----------------------------------------------------------------------------------------------------
+
+  monitors(): Iterable<Client> {
+    return this.#monitors
+  }
+
+  addMonitor(client: Client): void {
+    if (this.#monitors.has(client)) return
+    this.#monitors.add(client)
+    client.isMonitor = true
+    this.engine.monitorCount++
+  }
+
+  removeMonitor(client: Client): void {
+    if (!this.#monitors.delete(client)) return
+    client.isMonitor = false
+    this.engine.monitorCount--
+  }
+
+  // ---- limits ------------------------------------------------------------------------------------------------------
+
+  get maxInputBytes(): number {
+    let max = 0
+    for (const connection of this.#connections.values()) max = Math.max(max, connection.queryBytes)
+    return max
+  }
+
+  get maxOutputBytes(): number {
+    let max = 0
+    for (const connection of this.#connections.values()) max = Math.max(max, connection.pendingBytes)
+    return max
+  }
+
+  /** Bytes of buffers of clients of a kind. */
+  bufferBytes(kind: ClientKind): number {
+    let bytes = 0
+    for (const connection of this.#connections.values()) {
+      if (connection.client.kind === kind) bytes += connection.pendingBytes + connection.queryBytes
+    }
+    return bytes
+  }
+
+  /** Closes a client whose unsent output is above the limits of its class (client-output-buffer-limit). */
+  checkOutput(connection: Connection): void {
+    const { client } = connection
+    const kind = client.kind
+    if (kind === 'master' || client.closing) return
+    const limits = this.engine.config.get('client-output-buffer-limit')
+    const limit = kind === 'replica' ? limits.replica : kind === 'pubsub' ? limits.pubsub : limits.normal
+    if (limit.hardBytes === 0 && limit.softBytes === 0) return
+    const pending = connection.pendingBytes
+    const now = this.engine.unixMs
+    let over = limit.hardBytes > 0 && pending > limit.hardBytes
+    if (limit.softBytes > 0 && pending > limit.softBytes) {
+      if (connection.softLimitSinceMs === 0) connection.softLimitSinceMs = now
+      else if (now - connection.softLimitSinceMs > limit.softSeconds * 1000) over = true
+    } else {
+      connection.softLimitSinceMs = 0
+    }
+    if (!over) return
+    this.engine.stats.outputBufferLimitDisconnections++
+    this.engine.log(
+      'warning',
+      `Client id=${client.id} addr=${connection.remoteAddress} name=${client.name} omem=${pending} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+    )
+    client.close('now')
+  }
+
+  /** Several times a second: soft output limits and idle clients (timeout). */
+  cron(): void {
+    const timeout = this.engine.config.get('timeout')
+    const now = this.engine.now
+    for (const connection of this.#connections.values()) {
+      const { client } = connection
+      if (connection.pendingBytes > 0) this.checkOutput(connection)
+      if (timeout === 0 || client.isBlocked || client.kind !== 'normal') continue
+      if (now - client.lastInteractionMs > timeout * 1000) {
+        this.engine.log('verbose', 'Closing idle client')
+        client.close('now')
+      }
+    }
+  }
+
+  closeAll(): void {
+    for (const connection of [...this.#connections.values()]) connection.client.close('now')
+    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * One connection: bytes in, requests run, the replies of a read batch out in one write. All connections read into one
+ * shared buffer and write into one shared reply buffer; only what a connection leaves unfinished is kept by itself.
+ */
+import type { Socket } from 'node:net'
+import { Client, type Transport } from '../commands/client.ts'
+import { DONE, POSTPONED } from '../engine/execute.ts'
+import { COMPLETE, FAILED, type RequestParser } from '../resp/request-parser.ts'
+import { Unfinished } from '../resp/unfinished.ts'
+import type { ReplyWriter } from '../resp/reply-writer.ts'
+import type { Request } from '../resp/request.ts'
+import type { Clients } from './clients.ts'
+
+/** More than this does not wait for the end of the turn. */
+const FLUSH_BYTES = 256 * 1024
+
+export class Connection implements Transport {
+  readonly client: Client
+  readonly socket: Socket
+  readonly remoteAddress: string
+  readonly localAddress: string
+  readonly fd: number
+  /** Since when the output has been above the soft limit, milliseconds; 0 if it is not. */
+  softLimitSinceMs = 0
+
+  #clients: Clients
+  /** Bytes of an unfinished request, or of requests that wait for a blocked client. */
+  #unfinished: Unfinished | null = null
+  #postponed: Request | null = null
+  #running = false
+  #closed = false
+  /** What waits for the end of the turn: a text alone, or a text and the buffers behind it. */
+  #outText = ''
+  #out: Buffer[] | null = null
+  #outBytes = 0
+
+  constructor(clients: Clients, socket: Socket, addresses: { remote: string; local: string; fd: number }) {
+    this.#clients = clients
+    this.socket = socket
+    this.remoteAddress = addresses.remote
+    this.localAddress = addresses.local
+    this.fd = addresses.fd
+    this.client = new Client(clients.nextId(), this, clients.engine.now)
+    this.client.authenticated = !clients.engine.requiresAuth
+    socket.on('error', (error) => this.#failed(error))
+    socket.on('close', () => this.#gone())
+  }
+
+  get pendingBytes(): number {
+    return this.socket.writableLength + this.#outBytes + this.#outText.length
+  }
+
+  get queryBytes(): number {
+    return this.#unfinished === null ? 0 : this.#unfinished.bytes
+  }
+
+  /** Bytes arrived in chunk[0, length). The chunk is the shared buffer: nothing of it may be kept. */
+  receive(chunk: Buffer, length: number): void {
+    const { engine } = this.#clients
+    const { client } = this
+    engine.stats.netInputBytes += length
+    engine.stats.readsProcessed++
+    client.lastInteractionMs = engine.tick()
+    if (client.closing || this.#closed) return
+    if (this.#unfinished === null) {
+      const parser = this.#clients.parser
+      parser.begin(chunk, 0, length)
+      if (client.isBlocked || this.#postponed !== null) this.#keep(parser, chunk, length)
+      else this.#runAll(parser, chunk, length)
+      return
+    }
+    this.#unfinished.append(chunk, length)
+    this.#checkQueryLimit()
+    if (client.isBlocked || this.#postponed !== null || this.#running) return
+    this.#runPending()
+  }
+
+  resume(): void {
+    if (this.#running || this.#closed || this.client.closing) return
+    if (this.#postponed !== null) {
+      const request = this.#postponed
+      this.#postponed = null
+      this.#batch((reply) => this.#runOne(request, reply))
+    }
+    if (this.#unfinished !== null && !this.client.isBlocked && this.#postponed === null) this.#runPending()
+  }
+
+  /** Replies leave together at the end of the turn: see Clients.flushSoon. */
+  writeText(latin1: string): void {
+    if (this.#closed) return
+    if (this.#outText === '' && this.#out === null) {
+      this.#outText = latin1
+      this.#clients.flushSoon(this)
+    } else {
+      this.writeBuffers([Buffer.from(latin1, 'latin1')])
+    }
+  }
+
+  writeBuffers(buffers: Buffer[]): void {
+    if (this.#closed) return
+    // A message to the client whose batch is running goes between its replies.
+    if (this.#running) {
+      for (const bytes of buffers) this.#clients.reply.raw(bytes)
+      return
+    }
+    if (this.#out === null) {
+      this.#out = []
+      if (this.#outText === '') this.#clients.flushSoon(this)
+    }
+    for (const bytes of buffers) {
+      this.#out.push(bytes)
+      this.#outBytes += bytes.length
+    }
+    if (this.#outBytes > FLUSH_BYTES) this.flush()
+  }
+
+  /** Hands everything to the socket. */
+  flush(): void {
+    const text = this.#outText
+    const buffers = this.#out
+    this.#outText = ''
+    this.#out = null
+    this.#outBytes = 0
+    if (this.#closed) return
+    const { stats } = this.#clients.engine
+    const { socket } = this
+    if (buffers === null) {
+      if (text === '') return
+      stats.netOutputBytes += text.length
+      socket.write(text, 'latin1')
+    } else {
+      if (text !== '') buffers.unshift(Buffer.from(text, 'latin1'))
+      if (buffers.length > 1) socket.cork()
+      for (const bytes of buffers) {
+        stats.netOutputBytes += bytes.length
+        socket.write(bytes)
+      }
+      if (buffers.length > 1) socket.uncork()
+    }
+    if (socket.writableLength > 0) this.#clients.checkOutput(this)
+  }
+
+  close(when: 'after-replies' | 'now'): void {
+    if (this.#closed) return
+    if (when === 'now') {
+      this.#closed = true
+      this.socket.destroy()
+      this.#clients.removed(this)
+      return
+    }
+    if (this.#running) return
+    this.flush()
+    this.socket.end(() => this.socket.destroy())
+  }
+
+  #runPending(): void {
+    const { parser } = this.#unfinished!
+    this.#runAll(parser, null, 0)
+    if (!this.client.closing && !parser.midRequest) this.#unfinished = null
+  }
+
+  /** Runs what is complete; what is left of a chunk (null: the bytes are kept already) is copied out of it. */
+  #runAll(parser: RequestParser, chunk: Buffer | null, length: number): void {
+    const { client } = this
+    this.#batch((reply) => {
+      for (;;) {
+        parser.unauthenticated = this.#clients.engine.requiresAuth && !client.authenticated
+        const status = parser.next()
+        if (status !== COMPLETE) {
+          if (status === FAILED) this.#protocolError(parser, reply)
+          return
+        }
+        if (parser.request.argc === 0) continue
+        if (!this.#runOne(parser.request, reply)) return
+      }
+    })
+    if (chunk !== null && !client.closing && parser.midRequest) this.#keep(parser, chunk, length)
+  }
+
+  /** Runs what writes replies, then sends them. */
+  #batch(run: (reply: ReplyWriter) => void): void {
+    const { reply, engine } = this.#clients
+    const { client } = this
+    reply.resp = client.resp
+    reply.muted = false
+    this.#running = true
+    this.#clients.current = client
+    try {
+      run(reply)
+    } finally {
+      engine.executor.endRun()
+      this.#clients.endBatch()
+      this.#clients.current = null
+      this.#running = false
+      reply.muted = false
+    }
+    if (this.#closed) {
+      reply.clear()
+      return
+    }
+    if (reply.length > 0) {
+      engine.stats.writesProcessed++
+      reply.drain(this)
+    }
+    if (client.closing) this.close('after-replies')
+  }
+
+  /** False when nothing further of this client may run now. */
+  #runOne(request: Request, reply: ReplyWriter): boolean {
+    const { client } = this
+    const { engine } = this.#clients
+    if (client.replyMode !== 'on') reply.muted = client.replyMode !== 'skip-next'
+    const outcome = engine.executor.process(client, request, reply)
+    if (reply.muted) reply.muted = false
+    if (client.replyMode === 'skip') client.replyMode = 'on'
+    else if (client.replyMode === 'skip-next') client.replyMode = 'skip'
+    if (outcome === POSTPONED) {
+      this.#postponed = request.detach()
+      this.#clients.postponed(this)
+      return false
+    }
+    return outcome === DONE && !client.closing
+  }
+
+  #protocolError(parser: RequestParser, reply: ReplyWriter): void {
+    const { client } = this
+    const { log } = this.#clients.engine
+    reply.error(`ERR ${parser.error}`)
+    log('verbose', `Protocol error (${parser.error}) from client: id=${client.id} addr=${this.remoteAddress}.`)
+    client.closing = true
+  }
+
+  #keep(parser: RequestParser, chunk: Buffer, length: number): void {
+    this.#unfinished = new Unfinished(this.#clients.limits, parser, chunk, length)
+    this.#checkQueryLimit()
+  }
+
+  #checkQueryLimit(): void {
+    const limit = this.#clients.engine.config.get('client-query-buffer-limit')
+    if (this.queryBytes <= limit) return
+    const { engine } = this.#clients
+    engine.stats.queryBufferLimitDisconnections++
+    engine.log(
+      'warning',
+      `Closing client that reached max query buffer length: id=${this.client.id} addr=${this.remoteAddress} qbuf=${this.queryBytes}`,
+    )
+    this.client.close('now')
+  }
+
+  #failed(error: Error): void {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'ECONNRESET' && code !== 'EPIPE') {
+      this.#clients.engine.log('verbose', `Error on connection ${this.remoteAddress}: ${error.message}`)
+    }
+  }
+
+  #gone(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.client.closing = true
+    this.#clients.removed(this)
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * Composition: builds each part of a server, connects them, and runs the periodic work. The only file that knows all.
+ */
+import { rmSync, writeFileSync } from 'node:fs'
+import type { Config } from './config/config.ts'
+import { Cycles } from './engine/cycles.ts'
+import { Engine } from './engine/engine.ts'
+import { errors } from './commands/errors.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { Persistence } from './persistence/dump-file.ts'
+import { Replication } from './replication/replication.ts'
+import { encodingLimits } from './store/values/limits.ts'
+import { Clients } from './server/clients.ts'
+import { Listener } from './server/listener.ts'
+import { createLog } from './server/log.ts'
+import { Shutdown } from './server/shutdown.ts'
+
+export interface TandemOptions {
+  config: Config
+  /** Ends the process; an embedded server ends itself instead. */
+  exit: (code: number) => void
+}
+
+export class Tandem {
+  readonly config: Config
+  readonly engine: Engine
+  readonly clients: Clients
+  readonly replication: Replication
+  readonly persistence: Persistence
+  readonly cycles: Cycles
+  readonly shutdown: Shutdown
+  readonly metrics: Metrics
+
+  #listener: Listener
+  #exit: (code: number) => void
+  #cron: NodeJS.Timeout | null = null
+  #nextSecondMs = 0
+
+  constructor(options: TandemOptions) {
+    const { config } = options
+    this.config = config
+    this.#exit = options.exit
+    let engine: Engine | null = null
+    const log = createLog(config, () => (engine?.isReplica ? 'S' : 'M'))
+    engine = new Engine({ config, log, configFile: config.file })
+    this.engine = engine
+    this.clients = new Clients(engine)
+    this.persistence = new Persistence(engine, {
+      replicationAux: () => this.#replicationAux(),
+      setLoading: (state) => {
+        this.engine.loading = state
+      },
+      onStatus: () => this.#refreshDiskError(),
+      onLoaded: (aux) => {
+        if (aux.replid !== undefined && aux.offset >= 0) {
+          this.replication.restore(aux.replid, aux.offset, aux.streamDb)
+        }
+      },
+      onExpired: () => {},
+      exit: (code) => this.#exit(code),
+    })
+    this.replication = new Replication(engine, this.persistence)
+    this.cycles = new Cycles(engine)
+    this.shutdown = new Shutdown(engine, this.clients, this.replication, this.persistence, (code) => this.#end(code))
+    this.#listener = new Listener(this.clients)
+    this.#connectParts()
+    this.metrics = new Metrics(engine)
+  }
+
+  #connectParts(): void {
+    const { engine, clients, replication, persistence } = this
+    engine.clients = clients
+    engine.replication = replication
+    engine.persistence = persistence
+    engine.cycles = this.cycles
+    clients.onRemoved = (client) => replication.clientGone(client)
+    replication.onDropData = () => persistence.abort()
+    engine.extraMemory = () => replication.memoryBytes
+    engine.onShutdown = (options, client) => this.shutdown.begin(options, client)
+    engine.onAbortShutdown = () => this.shutdown.abort()
+    engine.shutdownEndsAtMs = () => this.shutdown.endsAtMs
+    const limits = encodingLimits as unknown as Record<string, number>
+    for (const name of Object.keys(limits) as Parameters<Config['get']>[0][]) {
+      this.config.watch(name, (value) => {
+        limits[name] = value as number
+      })
+    }
+    this.config.on('stop-writes-on-bgsave-error', () => this.#refreshDiskError())
+    this.config.on('save', () => this.#refreshDiskError())
+    this.config.onApply(['port', 'bind'], () => this.#listenAgain())
+    this.config.onApply('replicaof', () => undefined)
+  }
+
+  #replicationAux() {
+    const { replication } = this
+    if (replication.stream.backlog === null && replication.role === 'master') return undefined
+    const streamDb = replication.role === 'slave' ? replication.streamDatabase : replication.stream.database
+    return { replid: replication.replid, offset: replication.offset, streamDb: Math.max(0, streamDb) }
+  }
+
+  /** Writes are refused while save points are set and the last save failed. redis 7.0.15 server.c writeCommandsDeniedByDiskError */
+  #refreshDiskError(): void {
+    const { config } = this
+    const denied =
+      config.get('stop-writes-on-bgsave-error') && config.get('save').length > 0 && !this.persistence.lastSaveOk
+    this.engine.diskError = denied ? errors.bgsaveError : null
+  }
+
+  /** The TCP port really listened on. */
+  get port(): number {
+    return this.#listener.port
+  }
+
+  /** Listens, loads the dump, begins to follow the primary. Rejects with `Failed listening on port …`. */
+  async start(onListening: () => void = () => {}): Promise<void> {
+    const { config, engine } = this
+    const { log } = engine
+    await this.#listen()
+    if (config.get('pidfile') !== '') this.#writePidFile()
+    this.replication.listeningPort = this.port
+    this.#startCron()
+    log('notice', `Server initialized`)
+    await this.metrics.start()
+    onListening()
+    const upstream = config.get('replicaof')
+    if (upstream !== '') engine.isReplica = true
+    await this.persistence.load()
+    if (upstream !== '') {
+      const [host, port] = upstream.split(' ') as [string, string]
+      this.replication.follow(host, Number(port))
+    }
+    if (config.get('port') > 0) log('notice', 'Ready to accept connections')
+    if (config.get('unixsocket') !== '') {
+      log('notice', `The server is now ready to accept connections at ${config.get('unixsocket')}`)
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { config } = this
+    const port = config.get('port')
+    try {
+      if (port > 0) await this.#listener.listen(config.get('bind'), port)
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'Address already in use' : String(error)
+      this.engine.log('warning', `Warning: Could not create server TCP listening socket *:${port}: bind: ${reason}`)
+      throw new Error(`Failed listening on port ${port} (TCP), aborting.`)
+    }
+    const path = config.get('unixsocket')
+    if (path !== '') await this.#listener.listenUnix(path, config.get('unixsocketperm'))
+  }
+
+  /** CONFIG SET port or bind: connections stay, only listening changes; the old sockets come back if that fails. */
+  async #listenAgain(): Promise<string | undefined> {
+    const old = this.#listener
+    old.stop()
+    this.#listener = new Listener(this.clients)
+    try {
+      if (this.config.get('port') > 0) await this.#listener.listen(this.config.get('bind'), this.config.get('port'))
+      this.replication.listeningPort = this.port
+      return undefined
+    } catch {
+      this.#listener.stop()
+      return 'Unable to listen on this port. Check server logs.'
+    }
+  }
+
+  #writePidFile(): void {
+    try {
+      writeFileSync(this.config.resolvePath(this.config.get('pidfile')), `${process.pid}\n`)
+    } catch (error) {
+      this.engine.log('warning', `Can't write the pid file: ${error}`)
+    }
+  }
+
+  #startCron(): void {
+    const tick = () => {
+      const hz = Math.min(500, Math.max(1, this.config.get('hz')))
+      this.#cron = setTimeout(tick, 1000 / hz)
+      if (!this.engine.debug.pauseCron) this.#runCron()
+    }
+    tick()
+  }
+
+  #runCron(): void {
+    const { engine } = this
+    const now = engine.tick()
+    engine.stats.sample(now)
+    engine.memoryUsed()
+    this.cycles.run()
+    this.clients.cron()
+    this.persistence.cron()
+    if (now < this.#nextSecondMs) return
+    this.#nextSecondMs = now - (now % 1000) + 1000
+    this.replication.cron()
+  }
+
+  /** Everything is closed; the process may end. */
+  async stop(): Promise<void> {
+    if (this.#cron !== null) clearTimeout(this.#cron)
+    this.#cron = null
+    this.cycles.stop()
+    this.replication.stop()
+    this.engine.blocked.stop()
+    this.clients.closeAll()
+    this.#listener.stop()
+    await this.metrics.stop()
+  }
+
+  #end(code: number): void {
+    const pidfile = this.config.get('pidfile')
+    if (pidfile !== '') {
+      this.engine.log('notice', 'Removing the pid file.')
+      rmSync(this.config.resolvePath(pidfile), { force: true })
+    }
+    void this.stop().then(() => this.#exit(code))
+  }
+}

@@ -1,0 +1,96 @@
+/** Tandem as the primary of a real redis-server: full sync, partial resync after cuts, WAIT, disk-based payloads. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { fileCleanup } from '../support/cleanup.ts'
+import { startRedis } from '../support/redis.ts'
+import { startRelay } from '../support/relay.ts'
+import { field, follow, info, linkUp, sameData, wires, write, writes } from '../support/replicas.ts'
+import { startTandem } from '../support/tandem.ts'
+import { waitUntil } from '../support/wait-until.ts'
+
+const file = fileCleanup()
+
+describe('a real redis-server follows Tandem', () => {
+  it('resumes after its link was lost in the middle of 300,000 writes', async () => {
+    const tandem = await startTandem(file)
+    const redis = await startRedis(file)
+    const relay = await startRelay(file, tandem.port)
+    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    await write(primary, writes(1, 20_000))
+    await follow(replica, relay.port)
+    await write(primary, writes(2, 100_000))
+    relay.cutAll()
+    await write(primary, writes(3, 100_000))
+    await linkUp(replica)
+    relay.cutAll()
+    await write(primary, writes(4, 80_000))
+    await linkUp(replica)
+    await sameData(primary, replica)
+    const stats = await info(primary, 'stats')
+    assert.equal(stats.get('sync_full'), '1')
+    assert.ok(Number(stats.get('sync_partial_ok')) >= 2)
+  })
+
+  it('is fed a payload by length when the primary syncs through its disk', async () => {
+    const tandem = await startTandem(file, { args: ['--repl-diskless-sync', 'no'] })
+    const redis = await startRedis(file)
+    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    await write(primary, writes(5, 5000))
+    await follow(replica, tandem.port)
+    await write(primary, writes(6, 5000))
+    await sameData(primary, replica)
+    assert.match(tandem.logs(), /target: disk/)
+  })
+
+  it('several replicas share one snapshot, and WAIT counts them', async () => {
+    const tandem = await startTandem(file, { args: ['--repl-diskless-sync-delay', '1'] })
+    const redis = await Promise.all([1, 2, 3].map(() => startRedis(file)))
+    const [primary, ...replicas] = await wires(tandem, ...redis)
+    await write(primary!, writes(7, 3000))
+    await Promise.all(replicas.map((replica) => follow(replica, tandem.port)))
+    assert.equal(tandem.logs().split('Starting BGSAVE for SYNC').length, 2, 'one snapshot for all three')
+    await primary!.must('SET', 'waited', 'for')
+    assert.equal(await primary!.must('WAIT', 3, 5000), 3)
+    assert.equal(await primary!.must('WAIT', 4, 50), 3)
+    for (const replica of replicas) await sameData(primary!, replica)
+  })
+
+  it('takes writes that go on while the snapshot is made, and none twice', async () => {
+    const tandem = await startTandem(file)
+    const redis = await startRedis(file)
+    const [primary, replica, other] = (await wires(tandem, redis, tandem)) as [never, never, never]
+    await write(primary, writes(8, 60_000))
+    const writing = write(other, writes(9, 60_000), 100)
+    await follow(replica, tandem.port)
+    await writing
+    await sameData(primary, replica)
+  })
+
+  it('with too small a backlog there is another full sync, and the data is right again', async () => {
+    const tandem = await startTandem(file, { args: ['--repl-backlog-size', '16kb'] })
+    const redis = await startRedis(file)
+    const relay = await startRelay(file, tandem.port)
+    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    await follow(replica, relay.port)
+    await relay.stop()
+    await write(primary, writes(10, 5000))
+    await relay.start()
+    await linkUp(replica)
+    await sameData(primary, replica)
+    assert.equal(await field(primary, 'stats', 'sync_full'), '2')
+    assert.equal(await field(primary, 'stats', 'sync_partial_err'), '1')
+  })
+
+  it('min-replicas-to-write refuses writes without enough replicas', async () => {
+    const tandem = await startTandem(file, { args: ['--min-replicas-to-write', '1'] })
+    const redis = await startRedis(file)
+    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    const alone = await (primary as Awaited<ReturnType<typeof wires>>[number]).send('SET', 'a', 1)
+    assert.deepEqual(alone, { error: 'NOREPLICAS Not enough good replicas to write.' })
+    await follow(replica, tandem.port)
+    await waitUntil(
+      async () => (await (primary as Awaited<ReturnType<typeof wires>>[number]).send('SET', 'a', 1)) === 'OK',
+      { timeoutMs: 5000, what: 'a write with one replica' },
+    )
+  })
+})

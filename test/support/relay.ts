@@ -1,0 +1,169 @@
+/**
+ * A TCP relay between two servers that can do what networks do: cut every link, cut one in the middle of a message, hold bytes back,
+ * delay them, refuse connections. A replica under test is pointed at the relay's port instead of its primary's.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import type { Cleanup } from './cleanup.ts'
+
+/** 'down' is from the target (a primary's stream), 'up' is to it (acknowledgements). */
+export type Direction = 'down' | 'up'
+
+interface Link {
+  client: Socket
+  target: Socket
+}
+
+/** What is still let through in a direction before something happens, if anything is to happen. */
+interface Limit {
+  left: number
+  end: 'cut' | 'truncate'
+}
+
+export class Relay {
+  readonly #targetPort: number
+  readonly #targetHost: string
+  readonly #links = new Set<Link>()
+  readonly #limits: Record<Direction, Limit | undefined> = { down: undefined, up: undefined }
+  #server: Server | undefined
+  #port = 0
+  #delayMs = 0
+  #frozen = false
+  #accepted = 0
+  readonly bytes: Record<Direction, number> = { down: 0, up: 0 }
+
+  constructor(targetPort: number, targetHost: string) {
+    this.#targetPort = targetPort
+    this.#targetHost = targetHost
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** Links open now, and links accepted since the start. */
+  get links(): number {
+    return this.#links.size
+  }
+
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  /** Accepts connections, on the same port as before after a stop(). */
+  async start(): Promise<void> {
+    const server = createServer((client) => this.#accept(client))
+    server.listen(this.#port, '127.0.0.1')
+    await once(server, 'listening')
+    this.#port = (server.address() as AddressInfo).port
+    this.#server = server
+  }
+
+  /** Refuses new connections and cuts those there are. */
+  async stop(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    const closed = once(server, 'close')
+    server.close()
+    this.cutAll()
+    await closed
+  }
+
+  /** Ends all links at once; new ones are accepted. */
+  cutAll(): void {
+    for (const link of this.#links) this.#cut(link)
+  }
+
+  /** Lets `bytes` more through in one direction (over all links), then cuts every link with a reset, once. */
+  cutAfter(bytes: number, direction: Direction = 'down'): void {
+    this.#limits[direction] = { left: bytes, end: 'cut' }
+  }
+
+  /** As cutAfter, but the receiver sees an orderly end of stream after the last byte. */
+  truncateAfter(bytes: number, direction: Direction = 'down'): void {
+    this.#limits[direction] = { left: bytes, end: 'truncate' }
+  }
+
+  /** Every chunk from now on arrives this much later; the order is kept. */
+  delay(ms: number): void {
+    this.#delayMs = ms
+  }
+
+  /** Links stay open, but nothing passes in either direction until thaw(). */
+  freeze(): void {
+    this.#frozen = true
+    for (const { client, target } of this.#links) {
+      client.pause()
+      target.pause()
+    }
+  }
+
+  thaw(): void {
+    this.#frozen = false
+    for (const { client, target } of this.#links) {
+      client.resume()
+      target.resume()
+    }
+  }
+
+  #accept(client: Socket): void {
+    this.#accepted++
+    const target = connect({ port: this.#targetPort, host: this.#targetHost })
+    const link: Link = { client, target }
+    this.#links.add(link)
+    this.#pass(link, client, target, 'up')
+    this.#pass(link, target, client, 'down')
+    if (this.#frozen) this.freeze()
+  }
+
+  #pass(link: Link, from: Socket, to: Socket, direction: Direction): void {
+    from.setNoDelay(true)
+    from.on('data', (chunk: Buffer) => this.#later(() => this.#forward(link, to, chunk, direction)))
+    from.on('end', () => this.#later(() => to.end()))
+    from.on('error', () => undefined)
+    from.on('close', () => {
+      this.#later(() => to.destroy())
+      this.#links.delete(link)
+    })
+  }
+
+  #later(action: () => void): void {
+    if (this.#delayMs === 0) action()
+    else setTimeout(action, this.#delayMs)
+  }
+
+  #forward(link: Link, to: Socket, chunk: Buffer, direction: Direction): void {
+    if (to.destroyed) return
+    const limit = this.#limits[direction]
+    if (limit === undefined || chunk.length < limit.left) {
+      if (limit !== undefined) limit.left -= chunk.length
+      this.bytes[direction] += chunk.length
+      to.write(chunk)
+      return
+    }
+    this.#limits[direction] = undefined
+    this.bytes[direction] += limit.left
+    const last = chunk.subarray(0, limit.left)
+    if (limit.end === 'truncate') {
+      to.end(last, () => this.#cut(link, false))
+      return
+    }
+    to.write(last, () => this.cutAll())
+  }
+
+  #cut(link: Link, reset = true): void {
+    this.#links.delete(link)
+    for (const socket of [link.client, link.target]) {
+      if (reset) socket.resetAndDestroy()
+      else socket.destroy()
+    }
+  }
+}
+
+export async function startRelay(t: Cleanup, targetPort: number, targetHost = '127.0.0.1'): Promise<Relay> {
+  const relay = new Relay(targetPort, targetHost)
+  await relay.start()
+  t.after(() => relay.stop())
+  return relay
+}
