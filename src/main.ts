@@ -80,7 +80,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', () => end('SIGTERM'))
   try {
     log('notice', 'oO0OoO0OoO0Oo Tandem is starting oO0OoO0OoO0Oo')
-    await tandem.start((): void => log('notice', banner(tandem)))
+    await tandem.start({ onListening: () => log('notice', banner(tandem)) })
   } catch (error) {
     log('warning', error instanceof Error ? error.message : String(error))
     process.exit(1)

@@ -53,7 +53,7 @@ export class Tandem {
       onStatus: () => this.#refreshDiskError(),
       onLoaded: (aux) => {
         if (aux.replid !== undefined && aux.offset >= 0) {
-          this.replication.restore(aux.replid, aux.offset, aux.streamDb)
+          this.replication.restore(aux.replid, aux.offset, aux.streamDb, this.config.get('replicaof') !== '')
         }
       },
       onExpired: () => {},
@@ -112,16 +112,16 @@ export class Tandem {
   }
 
   /** Listens, loads the dump, begins to follow the primary. Rejects with `Failed listening on port …`. */
-  async start(onListening: () => void = () => {}): Promise<void> {
+  async start(options: { port?: number; onListening?: () => void } = {}): Promise<void> {
     const { config, engine } = this
     const { log } = engine
-    await this.#listen()
+    await this.#listen(options.port)
     if (config.get('pidfile') !== '') this.#writePidFile()
     this.replication.listeningPort = this.port
     this.#startCron()
     log('notice', `Server initialized`)
     await this.metrics.start()
-    onListening()
+    options.onListening?.()
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
     await this.persistence.load()
@@ -135,11 +135,12 @@ export class Tandem {
     }
   }
 
-  async #listen(): Promise<void> {
+  /** `port` 0 takes a free one, which the option port 0 does not: there it means not to listen. */
+  async #listen(given?: number): Promise<void> {
     const { config } = this
-    const port = config.get('port')
+    const port = given ?? config.get('port')
     try {
-      if (port > 0) await this.#listener.listen(config.get('bind'), port)
+      if (port > 0 || given === 0) await this.#listener.listen(config.get('bind'), port)
     } catch (error) {
       const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'Address already in use' : String(error)
       this.engine.log('warning', `Warning: Could not create server TCP listening socket *:${port}: bind: ${reason}`)

@@ -195,6 +195,22 @@ export interface ResyncEvent {
   durationMs: number
 }
 
+/** How a server came to be, or ceased to be, the primary. */
+export type FailoverKind = 'promoted' | 'taken-over' | 'handed-over'
+
+export interface SyncOutcomes {
+  readonly ok: number
+  readonly failed: number
+}
+
+/** Since the start; CONFIG RESETSTAT leaves them alone. A partial one has failed when it became a full one. */
+export interface ReplicationCounters {
+  readonly full: Readonly<Record<'to-replica' | 'from-primary', SyncOutcomes>>
+  readonly partial: Readonly<Record<'to-replica' | 'from-primary', SyncOutcomes>>
+  readonly failovers: Readonly<Record<FailoverKind, number>>
+  readonly roleChanges: number
+}
+
 export interface ReplicationHost {
   readonly role: 'master' | 'slave'
   readonly replid: string
@@ -210,6 +226,11 @@ export interface ReplicationHost {
   readonly replicaBufferBytes: number
   readonly failoverState: string
   readonly resyncs: readonly ResyncEvent[]
+  readonly counters: ReplicationCounters
+  /** The last snapshot that was sent to replicas. */
+  readonly lastSnapshot: { durationMs: number; bytes: number }
+  /** Bytes a second that are added to the stream, over the last minute. */
+  readonly bytesPerSecond: number
   readonly roleChangedAtMs: number
   /** REPLICAOF host port, or null for NO ONE. Returns the text to reply. */
   replicaOf(target: { host: string; port: number } | null, client: Client): string

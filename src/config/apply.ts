@@ -46,11 +46,7 @@ export class ApplyHooks {
     return this.#runFrom(runs, 0, restore)
   }
 
-  #runFrom(
-    runs: readonly Run[],
-    first: number,
-    restore: () => void,
-  ): Failed | undefined | Promise<Failed | undefined> {
+  #runFrom(runs: readonly Run[], first: number, restore: () => void): Failed | undefined | Promise<Failed | undefined> {
     for (let i = first; i < runs.length; i++) {
       const { hook, change } = runs[i]!
       const outcome = call(hook, change.value, change.old)

@@ -47,7 +47,10 @@ const PREFIX = 'TANDEM_'
 
 /** TANDEM_REPL_TIMEOUT → repl-timeout. */
 const VARIABLES = new Map(
-  OPTIONS.map((option) => [`${PREFIX}${option.name.toUpperCase().replaceAll('-', '_')}`, option.name] as const),
+  OPTIONS.map((option): [string, string] => [
+    `${PREFIX}${option.name.toUpperCase().replaceAll('-', '_')}`,
+    option.name,
+  ]),
 )
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -191,8 +191,7 @@ const outputBufferLimits: SpecialCodec<'client-output-buffer-limit'> = {
     CLIENT_CLASSES.map((name) => {
       const { hardBytes, softBytes, softSeconds } = value[name]
       const usual = option.default[name]
-      const same =
-        hardBytes === usual.hardBytes && softBytes === usual.softBytes && softSeconds === usual.softSeconds
+      const same = hardBytes === usual.hardBytes && softBytes === usual.softBytes && softSeconds === usual.softSeconds
       const text = `${option.name} ${name} ${formatMemory(hardBytes)} ${formatMemory(softBytes)} ${softSeconds}`
       return { text, force: !same }
     }),

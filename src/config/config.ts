@@ -114,15 +114,9 @@ export class Config {
    * and all options of the command go back, with another call (old value first) for what was applied. It may need
    * time (a port to listen on). For several names it is called once a command, and takes no values.
    */
-  onApply<N extends OptionName>(
-    name: N,
-    apply: (value: Values[N], old: Values[N]) => Outcome | Promise<Outcome>,
-  ): void
+  onApply<N extends OptionName>(name: N, apply: (value: Values[N], old: Values[N]) => Outcome | Promise<Outcome>): void
   onApply(names: readonly OptionName[], apply: () => Outcome | Promise<Outcome>): void
-  onApply(
-    names: OptionName | readonly OptionName[],
-    apply: (...args: never[]) => Outcome | Promise<Outcome>,
-  ): void {
+  onApply(names: OptionName | readonly OptionName[], apply: (...args: never[]) => Outcome | Promise<Outcome>): void {
     for (const name of typeof names === 'string' ? [names] : names) this.#hooks.add(name, apply as unknown as Hook)
   }
 
@@ -219,10 +213,7 @@ export class Config {
   }
 
   /** As set(), with a promise if something needs time, or if the command has to wait for another that does. */
-  setAndWait(
-    pairs: readonly (readonly [string, string])[],
-    context: SetContext = {},
-  ): Outcome | Promise<Outcome> {
+  setAndWait(pairs: readonly (readonly [string, string])[], context: SetContext = {}): Outcome | Promise<Outcome> {
     if (this.#setting !== undefined) return this.#setting.then(() => this.setAndWait(pairs, context))
     const chosen = this.#choose(pairs, context)
     if (typeof chosen === 'string') return chosen

@@ -86,6 +86,8 @@ export class Engine implements Host {
   isReadOnly = false
   isStale = false
   busy = false
+  /** min-replicas-to-write; 0 also when min-replicas-max-lag turns the check off. */
+  minReplicas = 0
   diskError: string | null = null
   ignoresMaxmemory = true
   latencyTracking = true
@@ -225,9 +227,8 @@ export class Engine implements Host {
   }
 
   get lacksGoodReplicas(): boolean {
-    const wanted = this.config.get('min-replicas-to-write')
-    if (wanted === 0 || this.isReplica || this.config.get('min-replicas-max-lag') === 0) return false
-    return this.replication.goodReplicas < wanted
+    const wanted = this.minReplicas
+    return wanted !== 0 && !this.isReplica && this.replication.goodReplicas < wanted
   }
 
   /** Evicts until used memory is below maxmemory. False if that is not possible. */
@@ -382,6 +383,9 @@ export class Engine implements Host {
       this.#lfu = config.get('maxmemory-policy').includes('lfu')
       this.ignoresMaxmemory = config.get('replica-ignore-maxmemory')
     }, 'maxmemory', 'maxmemory-policy', 'replica-ignore-maxmemory')
+    follow(() => {
+      this.minReplicas = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
+    }, 'min-replicas-to-write', 'min-replicas-max-lag')
     follow(() => {
       this.requiresAuth = config.get('requirepass') !== ''
     }, 'requirepass')

@@ -6,13 +6,14 @@
  * begin(type) → step(input) until true → value (undefined: empty, nothing to store) → reset()
  */
 import { parseDouble } from '../bytes/doubles.ts'
-import { intsetValues, validateIntset } from '../store/encodings/intset.ts'
+import { intsetLength, intsetValues, validateIntset } from '../store/encodings/intset.ts'
 import { listpackEntries, listpackLength, validateListpack } from '../store/encodings/listpack.ts'
 import {
   ENCODING_AUTO,
   ENCODING_HASHTABLE,
   ENCODING_INTSET,
   ENCODING_LISTPACK,
+  ENCODING_QUICKLIST,
   ENCODING_SKIPLIST,
   TYPE_HASH,
   TYPE_LIST,
@@ -23,6 +24,7 @@ import {
 import type { Structure } from '../store/store.ts'
 import { HashValue } from '../store/values/hash.ts'
 import { encodingLimits } from '../store/values/limits.ts'
+import { isPackedList, ListValue } from '../store/values/list.ts'
 import { SetValue } from '../store/values/set.ts'
 import { SortedSetValue } from '../store/values/sorted-set.ts'
 import {
@@ -59,13 +61,6 @@ export interface RdbValue {
   /** Hashes: fields and values in turn. */
   elements: Buffer[]
   scores: number[]
-  /** Lists: packed nodes and single elements in order, instead of elements. */
-  nodes: ListNode[]
-}
-
-export interface ListNode {
-  bytes: Buffer
-  packed: boolean
 }
 
 const TYPE_OF: Readonly<Record<number, number>> = {
@@ -111,6 +106,7 @@ export class ValueDecoder {
   /** Elements, pairs or nodes still to read; UNKNOWN before their number is. */
   #left = UNKNOWN
   #count = 0
+  #list: ListValue | undefined
   #hash: HashValue | undefined
   #set: SetValue | undefined
   #sortedSet: SortedSetValue | undefined
@@ -136,7 +132,6 @@ export class ValueDecoder {
       structure: undefined,
       elements: [],
       scores: [],
-      nodes: [],
     }
     return true
   }
@@ -144,6 +139,7 @@ export class ValueDecoder {
   /** Lets go of the value. */
   reset(): void {
     this.value = undefined
+    this.#list = undefined
     this.#hash = undefined
     this.#set = undefined
     this.#sortedSet = undefined
@@ -184,6 +180,7 @@ export class ValueDecoder {
     else if (type === TYPE_SET && count > encodingLimits.setMaxIntsetEntries) this.#set = new SetValue()
     else if (type === TYPE_ZSET && count > encodingLimits.zsetMaxListpackEntries) this.#sortedSet = new SortedSetValue()
     else if (type !== TYPE_LIST) this.#seen = new Set()
+    else if (count !== 1) this.#list = new ListValue()
   }
 
   #element(input: RdbInput): boolean {
@@ -199,6 +196,10 @@ export class ValueDecoder {
       default: {
         const element = input.string()
         if (element === undefined) return false
+        if (this.#type === RDB_LIST) {
+          this.#elements().pushTail(element)
+          return true
+        }
         if (this.#set !== undefined) {
           this.#set.add(element)
           return true
@@ -269,17 +270,31 @@ export class ValueDecoder {
     const bytes = input.string()
     if (bytes === undefined) return false
     if (bytes.length === 0) throw input.corrupt('Empty quicklist node')
-    const value = this.value!
     if (this.#type === RDB_LIST_QUICKLIST) {
       const entries = ziplistEntries(bytes)
       if (entries === undefined) throw input.corrupt('Ziplist integrity check failed.')
-      for (const entry of entries) value.nodes.push({ bytes: entry, packed: false })
+      for (const entry of entries) this.#elements().pushTail(entry)
       return true
     }
-    const packed = container === NODE_PACKED
-    if (packed && !validateListpack(bytes, 0, bytes.length)) throw input.corrupt('Listpack integrity check failed.')
-    if (!packed || listpackLength(bytes, 0, bytes.length) > 0) value.nodes.push({ bytes, packed })
+    if (container === NODE_PLAIN) {
+      this.#elements().pushTail(bytes)
+      return true
+    }
+    if (!validateListpack(bytes, 0, bytes.length)) throw input.corrupt('Listpack integrity check failed.')
+    const length = listpackLength(bytes, 0, bytes.length)
+    if (this.#count === 1 && length > 0 && isPackedList(bytes.length, length)) {
+      this.value!.bytes = bytes
+      this.value!.encoding = ENCODING_LISTPACK
+    } else {
+      this.#elements().appendListpack(bytes, 0, bytes.length)
+    }
     return true
+  }
+
+  /** The list under way; one of a single small node needs none. */
+  #elements(): ListValue {
+    this.#list ??= new ListValue()
+    return this.#list
   }
 
   #isNew(name: Buffer): boolean {
@@ -297,10 +312,24 @@ export class ValueDecoder {
       if (structure.size !== this.#count) throw input.corrupt('Duplicate elements detected')
       value.structure = structure
       value.encoding = this.#sortedSet === undefined ? ENCODING_HASHTABLE : ENCODING_SKIPLIST
-    } else if (value.elements.length === 0 && value.nodes.length === 0) {
+    } else if (this.#list !== undefined) {
+      this.#completeList(this.#list)
+    } else if (value.elements.length === 0 && value.bytes === undefined) {
       this.value = undefined
     }
     this.#seen = undefined
+  }
+
+  #completeList(list: ListValue): void {
+    const value = this.value!
+    if (list.length === 0) {
+      this.value = undefined
+      return
+    }
+    const packed = list.toPacked()
+    value.bytes = packed
+    value.encoding = packed === undefined ? ENCODING_QUICKLIST : ENCODING_LISTPACK
+    if (packed === undefined) value.structure = list
   }
 
   /** A value that is one string: a string, or a packed encoding. */
@@ -343,9 +372,7 @@ export class ValueDecoder {
   #intset(bytes: Buffer, input: RdbInput): void {
     if (!validateIntset(bytes, 0, bytes.length)) throw input.corrupt('Intset integrity check failed.')
     const value = this.value!
-    if (bytes.readUInt32LE(4) === 0) {
-      this.value = undefined
-    } else if (bytes.readUInt32LE(4) > encodingLimits.setMaxIntsetEntries) {
+    if (intsetLength(bytes, 0) > encodingLimits.setMaxIntsetEntries) {
       const set = new SetValue()
       for (const member of intsetValues(bytes, 0, bytes.length)) set.add(Buffer.from(member.toString(), 'latin1'))
       value.structure = set

@@ -7,6 +7,7 @@ import type { Client } from '../commands/client.ts'
 import { errors } from '../commands/errors.ts'
 import type { CallLike, ReplicaInfo, ReplicationHost, ResyncEvent, UpstreamInfo } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import { Counters } from './counters.ts'
 import { History, NO_ID } from './history.ts'
 import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
 import { Psync } from './primary/psync.ts'
@@ -26,9 +27,9 @@ export class Replication implements ReplicationHost {
   readonly replicaSet: Replicas
   readonly fullSync: FullSync
   readonly resyncs: ResyncEvent[] = []
+  readonly counters = new Counters()
   listeningPort = 0
   roleChangedAtMs: number
-  roleChanges = 0
   /** Database in which the primary's stream was left, for a link that resumes. */
   lastDatabase = 0
   failoverState = 'no-failover'
@@ -87,20 +88,19 @@ export class Replication implements ReplicationHost {
     this.engine.executor.stream = active ? this.stream : null
   }
 
-  /** Continues the history that the RDB file says. redis 7.0.15 server.c loadDataFromDisk */
-  restore(replid: string, offset: number, streamDb: number): void {
-    if (this.#link !== null) {
-      this.history.replid = replid
-      this.history.offset = offset
-      this.canResume = true
-      this.lastDatabase = Math.max(0, streamDb)
-      this.createBacklog()
-      return
-    }
-    // As a primary: replicas of the former life may go on under the old name.
-    this.history.replid2 = replid
-    this.history.secondOffset = offset + 1
+  /**
+   * Continues the history that the RDB file says: as the replica that it was, or as a primary that lets replicas of its
+   * former life go on under the old name. redis 7.0.15 server.c loadDataFromDisk
+   */
+  restore(replid: string, offset: number, streamDb: number, asReplica: boolean): void {
     this.history.offset = offset
+    if (asReplica) {
+      this.history.replid = replid
+      this.lastDatabase = Math.max(0, streamDb)
+    } else {
+      this.history.replid2 = replid
+      this.history.secondOffset = offset + 1
+    }
     this.createBacklog()
     this.replicaSet.noneSinceMs = this.engine.now
   }
@@ -121,6 +121,7 @@ export class Replication implements ReplicationHost {
     if (target === null) {
       if (this.#link !== null) {
         this.promote()
+        this.counters.failover('promoted')
         log('notice', `MASTER MODE enabled (user request from '${who}')`)
       }
       return 'OK'
@@ -146,7 +147,6 @@ export class Replication implements ReplicationHost {
     this.stream.flush()
     if (wasPrimary) {
       this.canResume = true
-      this.lastDatabase = 0
       if (this.stream.backlog === null) this.createBacklog()
       this.#roleChanged(`replica of ${host}:${port}`)
     }
@@ -163,6 +163,7 @@ export class Replication implements ReplicationHost {
     this.#link.stop()
     this.#link = null
     this.canResume = false
+    this.lastDatabase = 0
     this.stream.flush()
     this.history.shift()
     this.replicaSet.disconnectAll()
@@ -181,13 +182,13 @@ export class Replication implements ReplicationHost {
     if (this.#link === null) return "ERR PSYNC FAILOVER can't be sent to a master."
     if (replid.toLowerCase() !== this.history.replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
     this.promote()
+    this.counters.failover('taken-over')
     log('notice', `MASTER MODE enabled (failover request from 'id=${client.id}')`)
     return null
   }
 
   #roleChanged(kind: string): void {
     this.roleChangedAtMs = this.engine.unixMs
-    this.roleChanges++
     this.recordResync('', 'role', kind, 'REPLICAOF', 0, 0)
   }
 
@@ -195,6 +196,7 @@ export class Replication implements ReplicationHost {
 
   linkChanged(): void {
     const { engine } = this
+    this.counters.linkState(this.#link?.state ?? '', this.canResume)
     engine.isReplica = this.#link !== null
     engine.isReadOnly = engine.isReplica && engine.config.get('replica-read-only')
     engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
@@ -366,6 +368,14 @@ export class Replication implements ReplicationHost {
     }
   }
 
+  get lastSnapshot(): { durationMs: number; bytes: number } {
+    return { durationMs: this.fullSync.lastDurationMs, bytes: this.fullSync.lastBytes }
+  }
+
+  get bytesPerSecond(): number {
+    return this.stream.bytesPerSecond
+  }
+
   get memoryBytes(): number {
     return this.stream.backlog?.memoryBytes ?? 0
   }
@@ -386,6 +396,7 @@ export class Replication implements ReplicationHost {
   ): void {
     const event = { atMs: this.engine.unixMs, peer, direction, kind, why, bytes, durationMs }
     this.resyncs.push(event)
+    this.counters.resync(direction, kind)
     if (this.resyncs.length > EVENTS_MAX) this.resyncs.shift()
     this.engine.log(
       'notice',

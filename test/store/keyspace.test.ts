@@ -8,6 +8,10 @@ import { Store } from '../../src/store/store.ts'
 import { Walk } from '../../src/store/walk.ts'
 
 const HASHES = 0x100000000
+const FUZZ = {
+  numRuns: Number(process.env.RUNS ?? 200),
+  ...(process.env.SEED === undefined ? {} : { seed: Number(process.env.SEED) }),
+}
 
 interface Expected {
   value: string
@@ -64,7 +68,12 @@ const values = fc.oneof(
   fc.integer({ min: 0, max: 40_000 }).map((n) => 'v'.repeat(n)),
 )
 const operation = fc.oneof(
-  fc.record({ do: fc.constant('put' as const), key: keys, value: values, expireAt: fc.constantFrom(NO_EXPIRE, 1000, 2000) }),
+  fc.record({
+    do: fc.constant('put' as const),
+    key: keys,
+    value: values,
+    expireAt: fc.constantFrom(NO_EXPIRE, 1000, 2000),
+  }),
   fc.record({ do: fc.constant('remove' as const), key: keys }),
   fc.record({ do: fc.constant('expire' as const), key: keys, expireAt: fc.constantFrom(NO_EXPIRE, 3000) }),
   fc.record({ do: fc.constant('grow' as const), key: keys, length: fc.integer({ min: 0, max: 20_000 }) }),
@@ -72,7 +81,11 @@ const operation = fc.oneof(
   fc.record({ do: fc.constant('compact' as const) }),
 )
 
-function apply(store: Store, expected: Map<string, Expected>, step: typeof operation extends fc.Arbitrary<infer T> ? T : never): void {
+function apply(
+  store: Store,
+  expected: Map<string, Expected>,
+  step: typeof operation extends fc.Arbitrary<infer T> ? T : never,
+): void {
   const db = store.databases[0]!
   if (step.do === 'put') {
     put(store, step.key, step.value, step.expireAt)
@@ -116,41 +129,46 @@ describe('keyspace', () => {
         for (const step of steps) apply(store, expected, step)
         check(store, expected)
       }),
-      { numRuns: 200 },
+      FUZZ,
     )
   })
 
   it('a walk sees the instant at which it began, whatever is written meanwhile', () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 60 }), fc.array(fc.array(operation, { maxLength: 6 }), { maxLength: 30 }), fc.integer({ min: 1, max: 5 }), (before, during, stride) => {
-        const store = new Store(1)
-        const expected = new Map<string, Expected>()
-        for (const step of before) apply(store, expected, step)
-        for (let round = 0; round < 3; round++) {
-          const instant = new Map([...expected].map(([key, { value }]) => [key, value]))
-          const seen = new Map<string, string>()
-          const walk = new Walk(store, (ref) => {
-            const key = store.key(ref).toString('latin1')
-            assert.ok(!seen.has(key), `${key} came twice`)
-            seen.set(key, read(store, ref))
-          })
-          // The first walk is given up half way, so that its marks stay.
-          let more = true
-          for (const steps of during) {
-            for (const step of steps) apply(store, expected, step)
-            more = more && walk.step(stride)
-            if (round === 0 && seen.size > instant.size / 2) break
+      fc.property(
+        fc.array(operation, { maxLength: 60 }),
+        fc.array(fc.array(operation, { maxLength: 6 }), { maxLength: 30 }),
+        fc.integer({ min: 1, max: 5 }),
+        (before, during, stride) => {
+          const store = new Store(1)
+          const expected = new Map<string, Expected>()
+          for (const step of before) apply(store, expected, step)
+          for (let round = 0; round < 3; round++) {
+            const instant = new Map([...expected].map(([key, { value }]) => [key, value]))
+            const seen = new Map<string, string>()
+            const walk = new Walk(store, (ref) => {
+              const key = store.key(ref).toString('latin1')
+              assert.ok(!seen.has(key), `${key} came twice`)
+              seen.set(key, read(store, ref))
+            })
+            // The first walk is given up half way, so that its marks stay.
+            let more = true
+            for (const steps of during) {
+              for (const step of steps) apply(store, expected, step)
+              more = more && walk.step(stride)
+              if (round === 0 && seen.size > instant.size / 2) break
+            }
+            if (round === 0) {
+              walk.abort()
+              continue
+            }
+            while (walk.step(stride));
+            assert.deepEqual(new Map([...seen].sort()), new Map([...instant].sort()))
           }
-          if (round === 0) {
-            walk.abort()
-            continue
-          }
-          while (walk.step(stride));
-          assert.deepEqual(new Map([...seen].sort()), new Map([...instant].sort()))
-        }
-        check(store, expected)
-      }),
-      { numRuns: 200 },
+          check(store, expected)
+        },
+      ),
+      FUZZ,
     )
   })
 

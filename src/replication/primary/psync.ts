@@ -61,7 +61,10 @@ export class Psync {
       const refused = this.#continues(replica, args.latin1(1), wanted)
       if (refused === null) return this.#continue(call, replica, wanted)
       why = refused
-      if (!args.latin1(1).startsWith('?')) engine.stats.syncPartialErr++
+      if (!args.latin1(1).startsWith('?')) {
+        engine.stats.syncPartialErr++
+        replication.counters.partialRefused('to-replica')
+      }
     } else {
       replica.isLegacy = true
     }

@@ -1,0 +1,170 @@
+/**
+ * Changes to packed values. A listpack is copied out of its record, changed, and written back: two short copies and no
+ * object. Whoever changes one value at a time shares the one buffer here; nothing is kept in it from one command to the next.
+ */
+import { INTSET_HEADER, type IntsetMember, intsetInsert, intsetLength, intsetRemove } from '../encodings/intset.ts'
+import {
+  entryBytes,
+  findEntry,
+  frameListpack,
+  LISTPACK_FRAME,
+  LISTPACK_HEADER,
+  listpackLength,
+  nextEntry,
+  writeEntry,
+} from '../encodings/listpack.ts'
+import type { Keyspace } from '../keyspace.ts'
+import { ENCODING_INTSET, ENCODING_LISTPACK } from '../record.ts'
+import type { Store } from '../store.ts'
+
+/** Longer ones are outside of records, where they can be written over. */
+const IN_RECORD_BYTES = 8192
+/** Buffers that a large value left behind are not kept. */
+const KEPT_BYTES = 128 * 1024
+
+let scratch = Buffer.allocUnsafeSlow(2 * IN_RECORD_BYTES)
+
+function grow(length: number, kept: number): void {
+  const grown = Buffer.allocUnsafeSlow(Math.max(length, scratch.length * 2))
+  scratch.copy(grown, 0, 0, kept)
+  scratch = grown
+}
+
+/** One listpack that is being changed. Positions are indexes into `bytes`. */
+export class ListpackEditor {
+  bytes: Buffer = scratch
+  /** Position of the end mark. */
+  eof = LISTPACK_HEADER
+  count = 0
+  isChanged = false
+
+  readonly first = LISTPACK_HEADER
+
+  /** Begins with an empty one. */
+  create(): void {
+    this.bytes = scratch
+    this.eof = LISTPACK_HEADER
+    this.count = 0
+    this.isChanged = false
+  }
+
+  /** Begins with that of a record. */
+  open(store: Store, ref: number): void {
+    store.read(ref)
+    const { bytes, start } = store
+    const length = store.end - start
+    if (scratch.length < length) grow(length, 0)
+    if (length <= 128) for (let i = 0; i < length; i++) scratch[i] = bytes[start + i]!
+    else bytes.copy(scratch, 0, start, start + length)
+    this.bytes = scratch
+    this.eof = length - 1
+    this.count = listpackLength(scratch, 0, length)
+    this.isChanged = false
+  }
+
+  /** Bytes of the whole listpack. */
+  get length(): number {
+    return this.eof + 1
+  }
+
+  /** The first entry from `from` on that equals the element, passing over `skip` after each; -1 if there is none. */
+  find(element: Uint8Array, start: number, end: number, skip: number, from: number = this.first): number {
+    return findEntry(this.bytes, from, this.eof, element, start, end, skip)
+  }
+
+  next(at: number): number {
+    return nextEntry(this.bytes, at)
+  }
+
+  /** Puts an element before the entry at `at`, or at the end. Returns the position behind it. */
+  insert(at: number, element: Uint8Array, start: number, end: number): number {
+    return this.#splice(at, at, 0, element, start, end)
+  }
+
+  append(element: Uint8Array, start: number, end: number): void {
+    this.#splice(this.eof, this.eof, 0, element, start, end)
+  }
+
+  /** Puts an element in the place of the entry at `at`. Returns the position behind it. */
+  replace(at: number, element: Uint8Array, start: number, end: number): number {
+    return this.#splice(at, nextEntry(this.bytes, at), 1, element, start, end)
+  }
+
+  /** Removes the entries of [at, next), which are so many. */
+  remove(at: number, next: number, count: number): void {
+    this.bytes.copyWithin(at, next, this.eof)
+    this.eof -= next - at
+    this.count -= count
+    this.isChanged = true
+  }
+
+  #splice(at: number, next: number, removed: number, element: Uint8Array, start: number, end: number): number {
+    const size = entryBytes(element, start, end)
+    const eof = this.eof + size - (next - at)
+    if (eof + 1 > scratch.length) grow(eof + 1, this.eof)
+    this.bytes = scratch
+    if (next < this.eof && at + size !== next) scratch.copyWithin(at + size, next, this.eof)
+    writeEntry(scratch, at, element, start, end)
+    this.eof = eof
+    this.count += 1 - removed
+    this.isChanged = true
+    return at + size
+  }
+
+  /** Writes it back to its record. Returns the reference of that, which may have changed. */
+  save(store: Store, db: Keyspace, hash: number, ref: number): number {
+    const { length } = this
+    frameListpack(this.bytes, 0, length, this.count)
+    const large = length > IN_RECORD_BYTES ? store.largeString(ref) : undefined
+    if (large === undefined) {
+      const target = db.replaceBytes(hash, ref, ENCODING_LISTPACK, this.bytes, 0, length)
+      this.#release()
+      return target
+    }
+    const target = db.writableString(hash, ref, length, ENCODING_LISTPACK)
+    this.bytes.copy(large.bytes, 0, 0, length)
+    large.length = length
+    this.#release()
+    return target
+  }
+
+  /** Makes it the value of a new key. Returns its reference. */
+  put(db: Keyspace, hash: number, key: Uint8Array, start: number, end: number, type: number, expireAt: number): number {
+    frameListpack(this.bytes, 0, this.length, this.count)
+    const ref = db.putBytes(hash, key, start, end, 0, type, ENCODING_LISTPACK, this.bytes, 0, this.length, expireAt)
+    this.#release()
+    return ref
+  }
+
+  #release(): void {
+    if (scratch.length > KEPT_BYTES) scratch = Buffer.allocUnsafeSlow(2 * IN_RECORD_BYTES)
+  }
+}
+
+/** The one that commands use for the value that they change. */
+export const editor = new ListpackEditor()
+
+export const EMPTY_LISTPACK_BYTES = LISTPACK_FRAME
+
+/** Adds a member to a packed set of integers, at the place that intsetSearch() told. Returns the record's reference. */
+export function insertInIntset(
+  store: Store,
+  db: Keyspace,
+  hash: number,
+  ref: number,
+  member: IntsetMember,
+  index: number,
+): number {
+  store.read(ref)
+  const wanted = INTSET_HEADER + (intsetLength(store.bytes, store.start) + 1) * 8
+  if (scratch.length < wanted) grow(wanted, 0)
+  const length = intsetInsert(store.bytes, store.start, member, index, scratch)
+  return db.replaceBytes(hash, ref, ENCODING_INTSET, scratch, 0, length)
+}
+
+export function removeFromIntset(store: Store, db: Keyspace, hash: number, ref: number, index: number): number {
+  store.read(ref)
+  if (scratch.length < store.end - store.start) grow(store.end - store.start, 0)
+  const length = intsetRemove(store.bytes, store.start, index, scratch)
+  return db.replaceBytes(hash, ref, ENCODING_INTSET, scratch, 0, length)
+}

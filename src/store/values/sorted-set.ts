@@ -1,0 +1,273 @@
+/**
+ * Sorted sets: a large one is a table of members with their scores, and a tree of their order. Members of equal score are
+ * in the order of their bytes. What others want to read of any sorted set is here as well.
+ */
+import { parseDouble } from '../../bytes/doubles.ts'
+import { hashBytes } from '../../bytes/siphash.ts'
+import { integerAt, LISTPACK_HEADER, ListpackEntry, nextEntry } from '../encodings/listpack.ts'
+import { ENCODING_LISTPACK } from '../record.ts'
+import type { Store, Structure } from '../store.ts'
+import { ElementTable } from './element-table.ts'
+import { type IsBefore, OrderTree } from './order-tree.ts'
+
+const SCORE_BYTES = 8
+const scoreBytes = Buffer.alloc(SCORE_BYTES)
+
+/** Whether bytes[start, end) is less (-1), equal (0) or greater (1) than those of `other`. */
+export function compareBytes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  other: Uint8Array,
+  otherStart: number,
+  otherEnd: number,
+): number {
+  const length = end - start
+  const otherLength = otherEnd - otherStart
+  const shared = Math.min(length, otherLength)
+  for (let i = 0; i < shared; i++) {
+    const difference = bytes[start + i]! - other[otherStart + i]!
+    if (difference !== 0) return difference < 0 ? -1 : 1
+  }
+  return length === otherLength ? 0 : length < otherLength ? -1 : 1
+}
+
+export class SortedSetValue implements Structure {
+  /** Set by each step of seek(), next() and previous(), and by find(). */
+  score = 0
+  ref = 0
+
+  readonly #table = new ElementTable(SCORE_BYTES)
+  readonly #tree = new OrderTree()
+  #targetScore = 0
+  #target: Uint8Array = scoreBytes
+  #targetStart = 0
+  #targetEnd = 0
+  readonly #isBeforeTarget: IsBefore
+
+  constructor() {
+    this.#isBeforeTarget = (score, ref) => {
+      if (score !== this.#targetScore) return score < this.#targetScore
+      const table = this.#table
+      table.read(ref)
+      return compareBytes(table.bytes, table.start, table.end, this.#target, this.#targetStart, this.#targetEnd) < 0
+    }
+    this.#table.onMoved = (from, to) => this.#moved(from, to)
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  get memoryBytes(): number {
+    return this.#table.memoryBytes + this.#tree.memoryBytes
+  }
+
+  /** The table, for find, read and visit; changes only through this class. */
+  get table(): ElementTable {
+    return this.#table
+  }
+
+  #aim(score: number, member: Uint8Array, start: number, end: number): void {
+    this.#targetScore = score
+    this.#target = member
+    this.#targetStart = start
+    this.#targetEnd = end
+  }
+
+  /** The table moves an entry: so does the tree. The target of the operation under way stays. */
+  #moved(from: number, to: number): void {
+    const table = this.#table
+    const { bytes, start, end } = table
+    const score = this.#targetScore
+    const target = this.#target
+    const targetStart = this.#targetStart
+    const targetEnd = this.#targetEnd
+    table.readValue(from)
+    const own = table.bytes.readDoubleLE(table.start)
+    table.read(from)
+    this.#aim(own, table.bytes, table.start, table.end)
+    this.#tree.replaceRef(this.#isBeforeTarget, to)
+    this.#aim(score, target, targetStart, targetEnd)
+    table.bytes = bytes
+    table.start = start
+    table.end = end
+  }
+
+  /** Sets score and ref to those of a member; false if there is none. */
+  find(member: Uint8Array, start = 0, end: number = member.length): boolean {
+    const ref = this.#table.find(hashBytes(member, start, end), member, start, end)
+    if (ref === 0) return false
+    this.#read(ref)
+    return true
+  }
+
+  #read(ref: number): void {
+    this.#table.readValue(ref)
+    this.score = this.#table.bytes.readDoubleLE(this.#table.start)
+    this.ref = ref
+  }
+
+  scoreOf(member: Uint8Array, start = 0, end: number = member.length): number | undefined {
+    return this.find(member, start, end) ? this.score : undefined
+  }
+
+  /** Gives a member a score. False if it was there already. */
+  add(member: Uint8Array, score: number, start = 0, end: number = member.length): boolean {
+    const hash = hashBytes(member, start, end)
+    const old = this.#table.find(hash, member, start, end)
+    scoreBytes.writeDoubleLE(score, 0)
+    if (old === 0) {
+      const ref = this.#table.insert(hash, member, start, end, scoreBytes, 0, SCORE_BYTES)
+      this.#aim(score, member, start, end)
+      this.#tree.insert(this.#isBeforeTarget, score, ref)
+      return true
+    }
+    this.#read(old)
+    if (this.score === score) return false
+    this.#aim(this.score, member, start, end)
+    this.#tree.remove(this.#isBeforeTarget)
+    scoreBytes.writeDoubleLE(score, 0)
+    this.#table.setValue(hash, old, scoreBytes, 0, SCORE_BYTES)
+    this.#aim(score, member, start, end)
+    this.#tree.insert(this.#isBeforeTarget, score, old)
+    return false
+  }
+
+  delete(member: Uint8Array, start = 0, end: number = member.length): boolean {
+    const hash = hashBytes(member, start, end)
+    const ref = this.#table.find(hash, member, start, end)
+    if (ref === 0) return false
+    this.#read(ref)
+    this.#aim(this.score, member, start, end)
+    this.#tree.remove(this.#isBeforeTarget)
+    this.#table.remove(hash, ref)
+    return true
+  }
+
+  /** Removes the members of ranks [from, to). */
+  deleteRange(from: number, to: number): void {
+    for (let left = to - from; left > 0; left--) {
+      this.seek(from)
+      const ref = this.ref
+      const table = this.#table
+      this.#tree.removeAt(from)
+      table.read(ref)
+      table.remove(hashBytes(table.bytes, table.start, table.end), ref)
+    }
+  }
+
+  /** Rank from 0, -1 if there is no such member. Sets score as find() does. */
+  rank(member: Uint8Array, start = 0, end: number = member.length): number {
+    if (!this.find(member, start, end)) return -1
+    this.#aim(this.score, member, start, end)
+    return this.#tree.rank(this.#isBeforeTarget)
+  }
+
+  /** How many members have a score less than this, or at most this if `inclusive`. */
+  countBelow(score: number, inclusive: boolean): number {
+    return this.#tree.rank(inclusive ? (own) => own <= score : (own) => own < score)
+  }
+
+  /** The same by bytes, for members of equal score. */
+  countBefore(member: Uint8Array, inclusive: boolean): number {
+    const table = this.#table
+    const limit = inclusive ? 0 : -1
+    return this.#tree.rank((_, ref) => {
+      table.read(ref)
+      return compareBytes(table.bytes, table.start, table.end, member, 0, member.length) <= limit
+    })
+  }
+
+  /** Goes to the member of this rank, which must exist: sets score and ref. */
+  seek(rank: number): void {
+    this.#tree.seek(rank)
+    this.#atPlace()
+  }
+
+  /** Goes on after seek(). False at the end. */
+  next(): boolean {
+    const tree = this.#tree
+    if (++tree.index >= tree.leaf!.count) {
+      const leaf = tree.leaf!.next
+      if (leaf === null) return false
+      tree.leaf = leaf
+      tree.index = 0
+    }
+    this.#atPlace()
+    return true
+  }
+
+  previous(): boolean {
+    const tree = this.#tree
+    if (--tree.index < 0) {
+      const leaf = tree.leaf!.previous
+      if (leaf === null) return false
+      tree.leaf = leaf
+      tree.index = leaf.count - 1
+    }
+    this.#atPlace()
+    return true
+  }
+
+  #atPlace(): void {
+    const tree = this.#tree
+    this.score = tree.leaf!.scores[tree.index]!
+    this.ref = tree.leaf!.refs[tree.index]!
+  }
+
+  /** Points bytes, start and end of the table at a random member and sets its score; false if there is none. */
+  random(random: () => number): boolean {
+    const ref = this.#table.random(random)
+    if (ref === 0) return false
+    this.#read(ref)
+    this.#table.read(ref)
+    return true
+  }
+
+  /** Views of the members in order with their scores, valid until the next change. */
+  *entries(): Iterable<[Buffer, number]> {
+    if (this.size === 0) return
+    this.#tree.seek(0)
+    let { leaf } = this.#tree
+    const table = this.#table
+    for (; leaf !== null; leaf = leaf.next) {
+      for (let i = 0; i < leaf.count; i++) {
+        table.read(leaf.refs[i]!)
+        yield [table.bytes.subarray(table.start, table.end), leaf.scores[i]!]
+      }
+    }
+  }
+
+  clone(): SortedSetValue {
+    const copy = new SortedSetValue()
+    for (const [member, score] of this.entries()) copy.add(member, score)
+    return copy
+  }
+}
+
+const entry = new ListpackEntry()
+
+/** The score that a packed sorted set has as its entry at `at`. redis 7.0.15 t_zset.c zzlGetScore */
+export function packedScore(bytes: Buffer, at: number): number {
+  const integer = integerAt(bytes, at)
+  if (!Number.isNaN(integer)) return integer
+  entry.read(bytes, at)
+  return parseDouble(entry.bytes, entry.start, entry.end)
+}
+
+/** All members in order with their scores, valid until the next change. */
+export function sortedSetEntries(store: Store, ref: number): [Buffer, number][] {
+  if (store.encoding(ref) !== ENCODING_LISTPACK) return Array.from(store.structure<SortedSetValue>(ref).entries())
+  store.read(ref)
+  const { bytes, end } = store
+  const entries: [Buffer, number][] = []
+  for (let at = store.start + LISTPACK_HEADER; at < end - 1; ) {
+    entry.read(bytes, at)
+    const member = entry.bytes === bytes ? bytes.subarray(entry.start, entry.end) : entry.copy()
+    at = nextEntry(bytes, at)
+    entries.push([member, packedScore(bytes, at)])
+    at = nextEntry(bytes, at)
+  }
+  return entries
+}

@@ -1,0 +1,41 @@
+/**
+ * Long runs: `npm run soak [-- name …] [--seed N] [--minutes M]`. Prints the seed, repeats with it. Names: cuts (200 cut
+ * links in each direction), store (mixed sizes against a map), or none for all.
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+const { values, positionals } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    cuts: { type: 'string', default: '200' },
+    runs: { type: 'string', default: '20000' },
+  },
+  allowPositionals: true,
+})
+const seed = values.seed ?? String(Math.floor(Math.random() * 1e9))
+process.stdout.write(`seed ${seed}\n`)
+
+const SOAKS: Record<string, { file: string; env: Record<string, string> }> = {
+  cuts: { file: 'cut-links', env: { CUTS: values.cuts, SEED: seed } },
+  store: { file: 'store/keyspace', env: { RUNS: values.runs, SEED: seed } },
+}
+
+let failed = false
+for (const name of positionals.length > 0 ? positionals : Object.keys(SOAKS)) {
+  const soak = SOAKS[name]
+  if (soak === undefined) {
+    process.stderr.write(`no soak '${name}': ${Object.keys(SOAKS).join(', ')}\n`)
+    process.exit(2)
+  }
+  const run = spawnSync(process.execPath, ['--import', 'tsx', 'test/run.ts', soak.file], {
+    cwd: ROOT,
+    env: { ...process.env, ...soak.env },
+    stdio: 'inherit',
+  })
+  if (run.status !== 0) failed = true
+}
+process.exit(failed ? 1 : 0)
