@@ -75,7 +75,7 @@ export class Tandem {
     engine.cycles = this.cycles
     clients.onRemoved = (client) => replication.clientGone(client)
     replication.onDropData = () => persistence.abort()
-    engine.extraMemory = () => replication.memoryBytes
+    engine.extraMemory = () => replication.memoryBytes + clients.bufferedBytes
     engine.onShutdown = (options, client) => this.shutdown.begin(options, client)
     engine.onAbortShutdown = () => this.shutdown.abort()
     engine.shutdownEndsAtMs = () => this.shutdown.endsAtMs

@@ -40,7 +40,7 @@ const sources = files(SRC).map((path) => {
     relative(SRC, resolve(dirname(path), found[1]!)),
   )
   const typeOnly = new Set(
-    [...text.matchAll(/import type [^;]*? from '(\.[^']+)'/g)].map((found) =>
+    [...text.matchAll(/(?:im|ex)port type [^;]*? from '(\.[^']+)'/g)].map((found) =>
       relative(SRC, resolve(dirname(path), found[1]!)),
     ),
   )

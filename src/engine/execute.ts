@@ -70,6 +70,7 @@ export class Executor {
   #runArgs: Request | null = null
   /** A client that was blocked has its command run again: it was counted when it blocked. */
   #again = false
+  #countedErrors = 0
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -151,6 +152,7 @@ export class Executor {
     call.inTransaction = this.depth > 0 && engine.inExec
     effects.reset()
     const errorsBefore = reply.errors
+    const countedBefore = this.#countedErrors
     this.depth++
     try {
       command.run!(call)
@@ -159,7 +161,9 @@ export class Executor {
       reply.error('ERR internal error, see the log of the server')
     }
     this.depth--
-    if (reply.errors !== errorsBefore) this.#countErrors(client, command, reply, reply.errors - errorsBefore)
+    // Those of commands that this one ran (EXEC) are counted as theirs.
+    const failures = reply.errors - errorsBefore - (this.#countedErrors - countedBefore)
+    if (failures > 0) this.#countErrors(client, command, reply, failures)
     if (!cheap) this.#account(client, command, args, (performance.now() - start) * 1000)
     if (engine.hasMonitors && !this.#again && (command.flagBits & (FLAG_SKIP_MONITOR | FLAG_ADMIN)) === 0) {
       engine.feedMonitors(client, args)
@@ -204,7 +208,7 @@ export class Executor {
   }
 
   #countErrors(client: Client, command: Command, reply: ReplyWriter, count: number): void {
-    if (command.name === 'exec') return
+    this.#countedErrors += count
     command.failedCalls++
     this.#engine.countError(reply.lastError, count)
     if (client.isMaster || client.replica !== null) this.#engine.errorToPeer(client, reply.lastError)

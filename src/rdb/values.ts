@@ -15,6 +15,7 @@ import {
   TYPE_ZSET,
 } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
+import { listpackEntries, listpackLength } from '../store/encodings/listpack.ts'
 import { storeHash, storeList, storeSet, storeSortedSet } from '../store/values/build.ts'
 import type { ElementTable } from '../store/values/element-table.ts'
 import type { HashValue } from '../store/values/hash.ts'
@@ -59,7 +60,9 @@ export function valueType(store: Store, ref: number): number {
 export function saveValue(store: Store, ref: number, out: RdbOutput): void {
   const type = store.type(ref)
   const encoding = store.encoding(ref)
-  if (type === TYPE_STRING || encoding === ENCODING_LISTPACK || encoding === ENCODING_INTSET) {
+  if (type === TYPE_SET && encoding === ENCODING_LISTPACK) {
+    savePackedSet(store, ref, out)
+  } else if (type === TYPE_STRING || encoding === ENCODING_LISTPACK || encoding === ENCODING_INTSET) {
     if (type === TYPE_LIST) {
       out.length(1)
       out.length(NODE_PACKED)
@@ -75,6 +78,14 @@ export function saveValue(store: Store, ref: number, out: RdbOutput): void {
   } else {
     saveTable(store.structure<SortedSetValue>(ref).table, out, true, true)
   }
+}
+
+/** RDB 10 has no packed sets of strings: one by one, as of a hash table. */
+function savePackedSet(store: Store, ref: number, out: RdbOutput): void {
+  store.read(ref)
+  const { bytes, start, end } = store
+  out.length(listpackLength(bytes, start, end))
+  for (const member of listpackEntries(bytes, start, end)) out.string(member, 0, member.length)
 }
 
 function saveList(list: ListValue, out: RdbOutput): void {

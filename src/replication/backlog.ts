@@ -36,8 +36,14 @@ export class Backlog {
     return this.end - this.start
   }
 
+  /** Bytes held beyond the backlog's size because a replica has not read them. */
+  get extraBytes(): number {
+    return Math.max(0, this.end - this.#start - this.size)
+  }
+
+  /** Bytes of the stream held. The last block has room for up to BLOCK_BYTES more, which nothing has touched yet. */
   get memoryBytes(): number {
-    return this.#blocks.length * BLOCK_BYTES
+    return this.end - this.#start
   }
 
   append(bytes: Uint8Array, start: number, end: number): void {

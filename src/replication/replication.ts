@@ -382,8 +382,7 @@ export class Replication implements ReplicationHost {
 
   /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
   get replicaBufferBytes(): number {
-    const { backlog } = this.stream
-    return backlog === null ? 0 : Math.max(0, backlog.memoryBytes - backlog.size)
+    return this.stream.backlog?.extraBytes ?? 0
   }
 
   recordResync(

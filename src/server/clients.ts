@@ -50,6 +50,8 @@ export class Clients implements ClientsHost {
     const { client } = connection
     if (!this.#connections.delete(client.id)) return
     client.closing = true
+    this.bufferedBytes -= connection.countedBytes
+    connection.countedBytes = 0
     const { engine } = this
     this.#postponed.delete(connection)
     if (this.#monitors.delete(client)) engine.monitorCount--
@@ -160,6 +162,16 @@ export class Clients implements ClientsHost {
 
   // ---- limits ------------------------------------------------------------------------------------------------------
 
+  /** Bytes of all connections' buffers. */
+  bufferedBytes = 0
+
+  /** Brings what a connection holds up to date in the total. */
+  recount(connection: Connection): void {
+    const bytes = connection.bufferBytes
+    this.bufferedBytes += bytes - connection.countedBytes
+    connection.countedBytes = bytes
+  }
+
   get maxInputBytes(): number {
     let max = 0
     for (const connection of this.#connections.values()) max = Math.max(max, connection.queryBytes)
@@ -214,6 +226,7 @@ export class Clients implements ClientsHost {
     for (const connection of this.#connections.values()) {
       const { client } = connection
       if (connection.pendingBytes > 0) this.checkOutput(connection)
+      if (connection.pendingBytes > 0 || connection.countedBytes > 0) this.recount(connection)
       if (timeout === 0 || client.isBlocked || client.kind !== 'normal') continue
       if (now - client.lastInteractionMs > timeout * 1000) {
         this.engine.log('verbose', 'Closing idle client')

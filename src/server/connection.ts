@@ -22,6 +22,8 @@ export class Connection implements Transport {
   readonly fd: number
   /** Since when the output has been above the soft limit, milliseconds; 0 if it is not. */
   softLimitSinceMs = 0
+  /** What of its buffers is in the registry's total. */
+  countedBytes = 0
 
   #clients: Clients
   /** Bytes of an unfinished request, or of requests that wait for a blocked client. */
@@ -70,6 +72,7 @@ export class Connection implements Transport {
       return
     }
     this.#unfinished.append(chunk, length)
+    this.#clients.recount(this)
     this.#checkQueryLimit()
     if (client.isBlocked || this.#postponed !== null || this.#running) return
     this.#runPending()
@@ -137,7 +140,19 @@ export class Connection implements Transport {
       }
       if (buffers.length > 1) socket.uncork()
     }
-    if (socket.writableLength > 0) this.#clients.checkOutput(this)
+    if (socket.writableLength > 0) {
+      this.#clients.checkOutput(this)
+      this.#clients.recount(this)
+    } else if (this.countedBytes > 0) {
+      this.#clients.recount(this)
+    }
+  }
+
+  /** Bytes that this connection holds: what it has not sent, and room for what it has not read to the end. */
+  get bufferBytes(): number {
+    // What a replica has not been sent yet lies in the backlog, where it is counted.
+    const output = this.client.kind === 'replica' ? 0 : this.pendingBytes
+    return output + (this.#unfinished?.capacity ?? 0)
   }
 
   close(when: 'after-replies' | 'now'): void {
@@ -156,7 +171,9 @@ export class Connection implements Transport {
   #runPending(): void {
     const { parser } = this.#unfinished!
     this.#runAll(parser, null, 0)
-    if (!this.client.closing && !parser.midRequest) this.#unfinished = null
+    if (this.client.closing || parser.midRequest) return
+    this.#unfinished = null
+    this.#clients.recount(this)
   }
 
   /** Runs what is complete; what is left of a chunk (null: the bytes are kept already) is copied out of it. */
@@ -232,6 +249,7 @@ export class Connection implements Transport {
 
   #keep(parser: RequestParser, chunk: Buffer, length: number): void {
     this.#unfinished = new Unfinished(this.#clients.limits, parser, chunk, length)
+    this.#clients.recount(this)
     this.#checkQueryLimit()
   }
 

@@ -92,7 +92,7 @@ describe('a full disk', () => {
   it('fails the save, says so, refuses writes while save points are set, and keeps the last good dump', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'tandem-full-'))
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', dir])
-    file.after(() => {
+    file.after(async () => {
       execFileSync('umount', ['-l', dir])
     })
     const tandem = await startTandem(file, { dir })

@@ -5,7 +5,14 @@
  */
 import { parseInt64 } from '../../bytes/integers.ts'
 import { frequency, idleSeconds } from '../../store/access-clock.ts'
-import { ENCODING_NAMES, ENCODING_RAW, TYPE_LIST, TYPE_STRING } from '../../store/record.ts'
+import {
+  ENCODING_LISTPACK,
+  ENCODING_NAMES,
+  ENCODING_RAW,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STRING,
+} from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key } from '../define.ts'
 import { replyHelp } from '../help.ts'
@@ -41,6 +48,8 @@ export function encodingName(call: Call, ref: number): string {
   const type = store.type(ref)
   if (type === TYPE_LIST) return 'quicklist'
   const encoding = store.encoding(ref)
+  // 7.0 has no packed sets of strings; here they are packed all the same.
+  if (type === TYPE_SET && encoding === ENCODING_LISTPACK) return 'hashtable'
   if (type !== TYPE_STRING || encoding === ENCODING_RAW) return ENCODING_NAMES[encoding]!
   store.read(ref)
   const length = store.end - store.start

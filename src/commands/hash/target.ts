@@ -27,10 +27,10 @@ class HashTarget {
   #isNewValue = false
   #isNoted = false
 
-  /** False after an error reply, or if there is none and it may not be made. */
-  open(call: Call, creates: boolean): boolean {
+  /** Gives what the look-up gave: WRONG_TYPE after the error, and 0 if there is none, which then is made by close(). */
+  open(call: Call): number {
     const ref = call.typedForWrite(1, TYPE_HASH)
-    if (ref === WRONG_TYPE || (ref === 0 && !creates)) return false
+    if (ref === WRONG_TYPE) return ref
     this.#call = call
     this.#hash = call.hash
     this.#ref = ref
@@ -40,7 +40,7 @@ class HashTarget {
     if (ref === 0) editor.create()
     else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, ref)
     else this.#value = call.store.structure<HashValue>(ref)
-    return true
+    return ref
   }
 
   get size(): number {
@@ -67,14 +67,7 @@ class HashTarget {
   }
 
   /** False if the field was there already. */
-  set(
-    field: Uint8Array,
-    start: number,
-    end: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-  ): boolean {
+  set(field: Uint8Array, start: number, end: number, value: Uint8Array, valueStart: number, valueEnd: number): boolean {
     const longest = encodingLimits.hashMaxListpackValue
     if (this.#value === null && (end - start > longest || valueEnd - valueStart > longest)) this.#unpack()
     if (this.#value !== null) {

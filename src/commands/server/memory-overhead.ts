@@ -32,7 +32,7 @@ export interface MemoryOverhead {
 export function memoryOverhead(host: Host): MemoryOverhead {
   const used = host.memoryUsed()
   const peak = Math.max(used, host.stats.peakMemoryBytes)
-  const backlog = host.replication.memoryBytes
+  const backlog = host.replication.memoryBytes - host.replication.replicaBufferBytes
   const clientsReplicas = host.replication.replicaBufferBytes
   const clientsNormal = clientBytes(host)
   const databases = databaseOverheads(host)

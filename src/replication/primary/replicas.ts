@@ -24,8 +24,6 @@ export class Replicas {
   readonly list: Replica[] = []
   /** Unix ms since when there has been none. */
   noneSinceMs: number
-  /** Called when a replica goes away, whatever its state. */
-  onGone: (replica: Replica) => void = () => {}
 
   #engine: Engine
   #stream: ReplicationStream
@@ -58,7 +56,7 @@ export class Replicas {
     this.#softLimitSince.delete(replica!)
     if (this.list.length === 0) this.noneSinceMs = this.#engine.now
     this.#engine.log('warning', `Connection with replica ${replica!.name} lost.`)
-    this.onGone(replica!)
+    this.trim()
   }
 
   disconnectAll(): void {

@@ -19,7 +19,7 @@ import {
 import type { Structure } from '../store.ts'
 import { HashValue } from './hash.ts'
 import type { EncodingLimits } from './limits.ts'
-import { SetValue } from './set.ts'
+import { isPackedSet, SetValue } from './set.ts'
 import { SortedSetValue } from './sorted-set.ts'
 
 export { storeList } from './list.ts'
@@ -93,7 +93,18 @@ export function storeSet(
   }
   const value = new SetValue()
   for (const member of members) value.add(member)
+  if (isPackedSet(value.size, longestOf(members))) {
+    writer.reset()
+    for (const member of value.members()) writer.append(member)
+    return putWritten(db, hash, key, TYPE_SET, expireAt)
+  }
   return putStructure(db, hash, key, TYPE_SET, ENCODING_HASHTABLE, value, expireAt)
+}
+
+function longestOf(elements: readonly Uint8Array[]): number {
+  let longest = 0
+  for (const element of elements) longest = Math.max(longest, element.length)
+  return longest
 }
 
 /** Undefined if not all members are integers. */

@@ -87,10 +87,14 @@ export class ListValue implements Structure {
 
   /** Appends the entries of a listpack, which is copied. */
   appendListpack(bytes: Uint8Array, start: number, end: number): void {
-    const count = listpackLength(bytes, start, end)
+    this.appendEntries(bytes, start + LISTPACK_HEADER, end - 1, listpackLength(bytes, start, end))
+  }
+
+  /** The same for entries alone, of which there are so many. */
+  appendEntries(bytes: Uint8Array, first: number, eof: number, count: number): void {
     if (count === 0) return
-    const run = Buffer.allocUnsafeSlow(end - start - LISTPACK_FRAME)
-    run.set(bytes.subarray(start + LISTPACK_HEADER, end - 1))
+    const run = Buffer.allocUnsafeSlow(eof - first)
+    run.set(bytes.subarray(first, eof))
     this.#nodes.push(new ListNode(run, 0, run.length, count))
     this.memoryBytes += run.length + NODE_OVERHEAD_BYTES
     this.length += count
