@@ -3,6 +3,8 @@
  * rest is written element by element. A list is always LIST_QUICKLIST_2: a packed one is its only node.
  * redis 7.0.15 rdb.c rdbSaveObjectType, rdbSaveObject
  */
+
+import { listpackEntries, listpackLength } from '../store/encodings/listpack.ts'
 import type { Keyspace } from '../store/keyspace.ts'
 import {
   ENCODING_INTSET,
@@ -15,7 +17,6 @@ import {
   TYPE_ZSET,
 } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
-import { listpackEntries, listpackLength } from '../store/encodings/listpack.ts'
 import { storeHash, storeList, storeSet, storeSortedSet } from '../store/values/build.ts'
 import type { ElementTable } from '../store/values/element-table.ts'
 import type { HashValue } from '../store/values/hash.ts'

@@ -4,7 +4,17 @@
  */
 import { parseDouble } from '../../bytes/doubles.ts'
 import { hashBytes } from '../../bytes/siphash.ts'
-import { integerAt, LISTPACK_HEADER, ListpackEntry, nextEntry } from '../encodings/listpack.ts'
+import {
+  EntryMatcher,
+  findEntry,
+  integerAt,
+  LISTPACK_HEADER,
+  ListpackEntry,
+  listpackLength,
+  nextEntry,
+  previousEntry,
+  seekEntry,
+} from '../encodings/listpack.ts'
 import { ENCODING_LISTPACK } from '../record.ts'
 import type { Store, Structure } from '../store.ts'
 import { ElementTable } from './element-table.ts'
@@ -12,6 +22,7 @@ import { type IsBefore, OrderTree } from './order-tree.ts'
 
 const SCORE_BYTES = 8
 const scoreBytes = Buffer.alloc(SCORE_BYTES)
+const matcher = new EntryMatcher()
 
 /** Whether bytes[start, end) is less (-1), equal (0) or greater (1) than those of `other`. */
 export function compareBytes(
@@ -256,18 +267,130 @@ export function packedScore(bytes: Buffer, at: number): number {
   return parseDouble(entry.bytes, entry.start, entry.end)
 }
 
-/** All members in order with their scores, valid until the next change. */
-export function sortedSetEntries(store: Store, ref: number): [Buffer, number][] {
-  if (store.encoding(ref) !== ENCODING_LISTPACK) return Array.from(store.structure<SortedSetValue>(ref).entries())
+function isPacked(store: Store, ref: number): boolean {
+  return store.encoding(ref) === ENCODING_LISTPACK
+}
+
+export function sortedSetSize(store: Store, ref: number): number {
+  if (!isPacked(store, ref)) return store.structure<SortedSetValue>(ref).size
   store.read(ref)
-  const { bytes, end } = store
-  const entries: [Buffer, number][] = []
-  for (let at = store.start + LISTPACK_HEADER; at < end - 1; ) {
-    entry.read(bytes, at)
-    const member = entry.bytes === bytes ? bytes.subarray(entry.start, entry.end) : entry.copy()
+  return listpackLength(store.bytes, store.start, store.end) >> 1
+}
+
+/** The score of a member, NaN if there is none. */
+export function sortedSetScore(store: Store, ref: number, member: Uint8Array, start: number, end: number): number {
+  if (!isPacked(store, ref)) return store.structure<SortedSetValue>(ref).scoreOf(member, start, end) ?? Number.NaN
+  store.read(ref)
+  const { bytes } = store
+  const at = findEntry(bytes, store.start + LISTPACK_HEADER, store.end - 1, member, start, end, 1)
+  return at < 0 ? Number.NaN : packedScore(bytes, nextEntry(bytes, at))
+}
+
+/** Rank from 0, -1 if there is no such member. */
+export function sortedSetRank(store: Store, ref: number, member: Uint8Array, start: number, end: number): number {
+  if (!isPacked(store, ref)) return store.structure<SortedSetValue>(ref).rank(member, start, end)
+  store.read(ref)
+  const { bytes } = store
+  const eof = store.end - 1
+  matcher.set(member, start, end)
+  let rank = 0
+  for (let at = store.start + LISTPACK_HEADER; at < eof; at = nextEntry(bytes, nextEntry(bytes, at))) {
+    if (matcher.matches(bytes, at)) return rank
+    rank++
+  }
+  return -1
+}
+
+/** How many members have a score less than this, or at most this if `inclusive`. */
+export function countBelow(store: Store, ref: number, score: number, inclusive: boolean): number {
+  if (!isPacked(store, ref)) return store.structure<SortedSetValue>(ref).countBelow(score, inclusive)
+  store.read(ref)
+  const { bytes } = store
+  const eof = store.end - 1
+  let count = 0
+  for (let at = store.start + LISTPACK_HEADER; at < eof; count++) {
     at = nextEntry(bytes, at)
-    entries.push([member, packedScore(bytes, at)])
+    const own = packedScore(bytes, at)
+    if (inclusive ? own > score : own >= score) break
     at = nextEntry(bytes, at)
   }
+  return count
+}
+
+/** The same by bytes, for members of equal score. */
+export function countBefore(store: Store, ref: number, member: Uint8Array, inclusive: boolean): number {
+  if (!isPacked(store, ref)) return store.structure<SortedSetValue>(ref).countBefore(member, inclusive)
+  store.read(ref)
+  const { bytes } = store
+  const eof = store.end - 1
+  const limit = inclusive ? 0 : -1
+  let count = 0
+  for (let at = store.start + LISTPACK_HEADER; at < eof; count++) {
+    entry.read(bytes, at)
+    if (compareBytes(entry.bytes, entry.start, entry.end, member, 0, member.length) > limit) break
+    at = nextEntry(bytes, nextEntry(bytes, at))
+  }
+  return count
+}
+
+/** Gets each member as bytes, which stay only until it returns, and its score; false ends the visit. */
+export type ScoredVisitor = (bytes: Buffer, start: number, end: number, score: number) => boolean | undefined
+
+/** The members of ranks [from, from + count), or the same backwards. Nothing may be changed meanwhile. */
+export function visitSortedSet(
+  store: Store,
+  ref: number,
+  from: number,
+  count: number,
+  backwards: boolean,
+  visitor: ScoredVisitor,
+): void {
+  if (count <= 0) return
+  if (isPacked(store, ref)) {
+    store.read(ref)
+    visitPacked(store.bytes, store.start + LISTPACK_HEADER, store.end - 1, from, count, backwards, visitor)
+    return
+  }
+  const value = store.structure<SortedSetValue>(ref)
+  const { table } = value
+  value.seek(backwards ? from + count - 1 : from)
+  for (let left = count; left > 0; left--) {
+    table.read(value.ref)
+    if (visitor(table.bytes, table.start, table.end, value.score) === false) return
+    if (left > 1 && !(backwards ? value.previous() : value.next())) return
+  }
+}
+
+function visitPacked(
+  bytes: Buffer,
+  first: number,
+  eof: number,
+  from: number,
+  count: number,
+  backwards: boolean,
+  visitor: ScoredVisitor,
+): void {
+  const member = new ListpackEntry()
+  let at = seekEntry(bytes, first, eof, 2 * (backwards ? from + count - 1 : from))
+  for (let left = count; left > 0 && at < eof; left--) {
+    const scoreAt = nextEntry(bytes, at)
+    const score = packedScore(bytes, scoreAt)
+    member.read(bytes, at)
+    if (visitor(member.bytes, member.start, member.end, score) === false) return
+    if (!backwards) at = nextEntry(bytes, scoreAt)
+    else if (at === first) return
+    else at = previousEntry(bytes, previousEntry(bytes, at))
+  }
+}
+
+/** All members in order with their scores, valid until the next change. */
+export function sortedSetEntries(store: Store, ref: number): [Buffer, number][] {
+  if (!isPacked(store, ref)) return Array.from(store.structure<SortedSetValue>(ref).entries())
+  const entries: [Buffer, number][] = []
+  visitSortedSet(store, ref, 0, sortedSetSize(store, ref), false, (bytes, start, end, score) => {
+    const isView = bytes === store.bytes
+    entries.push([isView ? bytes.subarray(start, end) : Buffer.from(bytes.subarray(start, end)), score])
+    return true
+  })
   return entries
 }
