@@ -2,18 +2,18 @@
  * Composition: builds each part of a server, connects them, and runs the periodic work. The only file that knows all.
  */
 import { rmSync, writeFileSync } from 'node:fs'
+import { errors } from './commands/errors.ts'
 import type { Config } from './config/config.ts'
 import { Cycles } from './engine/cycles.ts'
 import { Engine } from './engine/engine.ts'
-import { errors } from './commands/errors.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { Persistence } from './persistence/dump-file.ts'
 import { Replication } from './replication/replication.ts'
-import { encodingLimits } from './store/values/limits.ts'
 import { Clients } from './server/clients.ts'
 import { Listener } from './server/listener.ts'
 import { createLog } from './server/log.ts'
 import { Shutdown } from './server/shutdown.ts'
+import { encodingLimits } from './store/values/limits.ts'
 
 export interface TandemOptions {
   config: Config

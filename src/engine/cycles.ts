@@ -4,8 +4,9 @@
  * stopped, 20 keys a step, and goes on in a database while more than a tenth of a step was past its time (redis 7.0.15
  * expire.c activeExpireCycle takes random keys under the same rule, up to 25 ms at once).
  */
-import { NO_EXPIRE } from '../store/record.ts'
+
 import type { Keyspace } from '../store/keyspace.ts'
+import { NO_EXPIRE } from '../store/record.ts'
 import type { Engine } from './engine.ts'
 
 const SLICE_MS = 1

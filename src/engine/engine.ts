@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
+import { allGroups } from '../commands/groups.ts'
 import type {
   ClientsHost,
   DebugSwitches,
@@ -15,7 +16,6 @@ import type {
   ReplicationHost,
   ShutdownOptions,
 } from '../commands/host.ts'
-import { allGroups } from '../commands/groups.ts'
 import { CommandTable } from '../commands/table.ts'
 import type { Config } from '../config/config.ts'
 import { NOTIFY_EXPIRED } from '../config/units.ts'
@@ -378,31 +378,45 @@ export class Engine implements Host {
       apply()
       for (const name of names) config.on(name, apply)
     }
-    follow(() => {
-      this.maxmemory = config.get('maxmemory')
-      this.#lfu = config.get('maxmemory-policy').includes('lfu')
-      this.ignoresMaxmemory = config.get('replica-ignore-maxmemory')
-    }, 'maxmemory', 'maxmemory-policy', 'replica-ignore-maxmemory')
-    follow(() => {
-      this.minReplicas = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
-    }, 'min-replicas-to-write', 'min-replicas-max-lag')
+    follow(
+      () => {
+        this.maxmemory = config.get('maxmemory')
+        this.#lfu = config.get('maxmemory-policy').includes('lfu')
+        this.ignoresMaxmemory = config.get('replica-ignore-maxmemory')
+      },
+      'maxmemory',
+      'maxmemory-policy',
+      'replica-ignore-maxmemory',
+    )
+    follow(
+      () => {
+        this.minReplicas = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
+      },
+      'min-replicas-to-write',
+      'min-replicas-max-lag',
+    )
     follow(() => {
       this.requiresAuth = config.get('requirepass') !== ''
     }, 'requirepass')
     follow(() => {
       this.notifies = config.get('notify-keyspace-events')
     }, 'notify-keyspace-events')
-    follow(() => {
-      this.slowlogMicroseconds = config.get('slowlog-log-slower-than')
-      this.slowlog.setMaxLength(config.get('slowlog-max-len'))
-      this.latencyTracking = config.get('latency-tracking')
-      const slow = this.slowlogMicroseconds
-      this.executor.precise = (slow >= 0 && slow < 1000) || config.get('latency-monitor-threshold') > 0
-    }, 'slowlog-log-slower-than', 'slowlog-max-len', 'latency-tracking', 'latency-monitor-threshold')
+    follow(
+      () => {
+        this.slowlogMicroseconds = config.get('slowlog-log-slower-than')
+        this.slowlog.setMaxLength(config.get('slowlog-max-len'))
+        this.latencyTracking = config.get('latency-tracking')
+        const slow = this.slowlogMicroseconds
+        this.executor.precise = (slow >= 0 && slow < 1000) || config.get('latency-monitor-threshold') > 0
+      },
+      'slowlog-log-slower-than',
+      'slowlog-max-len',
+      'latency-tracking',
+      'latency-monitor-threshold',
+    )
   }
 }
 
 function isLocal(client: Client): boolean {
   return client.isUnixSocket || /^(127\.|\[?::1\]?:|::1:)/.test(client.transport.remoteAddress)
 }
-

@@ -235,7 +235,13 @@ export class Executor {
     }
     const operations = this.#unit.operations
     const own = (effects.dirty !== 0 || effects.forced) && !effects.prevented && command.name !== 'exec'
-    if (own && operations.length === 0 && this.depth === 0 && effects.replacement === null && args.rawEnd > args.rawStart) {
+    if (
+      own &&
+      operations.length === 0 &&
+      this.depth === 0 &&
+      effects.replacement === null &&
+      args.rawEnd > args.rawStart
+    ) {
       stream.feed(database, args.buf, args.rawStart, args.rawEnd)
       return
     }

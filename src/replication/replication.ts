@@ -126,7 +126,11 @@ export class Replication implements ReplicationHost {
       }
       return 'OK'
     }
-    if (this.#link !== null && this.#link.host.toLowerCase() === target.host.toLowerCase() && this.#link.port === target.port) {
+    if (
+      this.#link !== null &&
+      this.#link.host.toLowerCase() === target.host.toLowerCase() &&
+      this.#link.port === target.port
+    ) {
       log(
         'notice',
         'REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.',

@@ -5,8 +5,8 @@
 import type { Client, ClientKind } from '../commands/client.ts'
 import type { ClientsHost } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
-import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
+import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
 import type { Connection } from './connection.ts'
 
 export class Clients implements ClientsHost {

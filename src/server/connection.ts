@@ -5,10 +5,10 @@
 import type { Socket } from 'node:net'
 import { Client, type Transport } from '../commands/client.ts'
 import { DONE, POSTPONED } from '../engine/execute.ts'
-import { COMPLETE, FAILED, type RequestParser } from '../resp/request-parser.ts'
-import { Unfinished } from '../resp/unfinished.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
+import { COMPLETE, FAILED, type RequestParser } from '../resp/request-parser.ts'
+import { Unfinished } from '../resp/unfinished.ts'
 import type { Clients } from './clients.ts'
 
 /** More than this does not wait for the end of the turn. */

@@ -13,9 +13,10 @@ import {
   MAX_KEY_IN_RECORD,
   NO_EXPIRE,
   TYPE_STRING,
+  valueOffset,
 } from './record.ts'
 import { chunkBytes, MAX_CHUNK_BYTES, SEGMENT_SHIFT, UNIT_MASK, UNIT_SHIFT } from './slab.ts'
-import { type Store, type Structure, valueOffset } from './store.ts'
+import type { Store, Structure } from './store.ts'
 
 const HANDLE_BYTES = 4
 const MAX_VALUE_BYTES = MAX_CHUNK_BYTES - HEADER_BYTES - 8 - MAX_KEY_IN_RECORD
@@ -73,7 +74,8 @@ export class Keyspace {
     expireAt: number,
   ): number {
     const length = end - start
-    if (length > MAX_VALUE_BYTES) return this.#putLarge(hash, key, keyStart, keyEnd, ref, type, encoding, bytes, start, end, expireAt)
+    if (length > MAX_VALUE_BYTES)
+      return this.#putLarge(hash, key, keyStart, keyEnd, ref, type, encoding, bytes, start, end, expireAt)
     const target = this.#makeRoom(hash, key, keyStart, keyEnd, ref, length, expireAt)
     const segment = this.#store.segment(target)
     const at = (target & UNIT_MASK) << UNIT_SHIFT

@@ -51,3 +51,9 @@ export const FLAG_HANDLE = 4
 export const HEADER_BYTES = 8
 export const MAX_KEY_IN_RECORD = 255
 export const NO_EXPIRE = -1
+
+/** Byte of the segment where the value begins. */
+export function valueOffset(segment: Uint8Array, at: number, flags: number): number {
+  const key = at + HEADER_BYTES + ((flags & FLAG_EXPIRES) << 3)
+  return (flags & FLAG_LONG_KEY) !== 0 ? key + 4 : key + segment[at + 5]!
+}

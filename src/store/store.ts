@@ -4,7 +4,15 @@
  * returning an object, so that looking at a value allocates nothing.
  */
 import { Keyspace } from './keyspace.ts'
-import { FLAG_EXPIRES, FLAG_HANDLE, FLAG_LONG_KEY, HEADER_BYTES, NO_EXPIRE, TYPE_STRING } from './record.ts'
+import {
+  FLAG_EXPIRES,
+  FLAG_HANDLE,
+  FLAG_LONG_KEY,
+  HEADER_BYTES,
+  NO_EXPIRE,
+  TYPE_STRING,
+  valueOffset,
+} from './record.ts'
 import { SEGMENT_SHIFT, Slab, UNIT_MASK, UNIT_SHIFT } from './slab.ts'
 import type { Walk } from './walk.ts'
 
@@ -249,10 +257,4 @@ export class Store {
     }
     return true
   }
-}
-
-/** Byte of the segment where the value begins. */
-export function valueOffset(segment: Uint8Array, at: number, flags: number): number {
-  const key = at + HEADER_BYTES + ((flags & FLAG_EXPIRES) << 3)
-  return (flags & FLAG_LONG_KEY) !== 0 ? key + 4 : key + segment[at + 5]!
 }

@@ -35,8 +35,6 @@ const VALUES: Command[] = [
   ['ZADD', 'bigzset', ...Array.from({ length: 300 }, (_, i) => [i / 3, `member:${i}`]).flat()],
   ['HSET', 'hash', 'a', 1, 'b', 'two'],
   ['HSET', 'bighash', ...Array.from({ length: 600 }, (_, i) => [`field:${i}`, i]).flat()],
-  ['XADD', 'stream', '1-1', 'a', 'b'],
-  ['XGROUP', 'CREATE', 'stream', 'group', '0'],
 ]
 const KEYS = [...new Set(VALUES.map((args) => String(args[0] === 'XGROUP' ? args[2] : args[1])))]
 
@@ -126,8 +124,6 @@ suite('generic commands against redis-server', () => {
       'SCARD set:copy',
       'APPEND large x',
       'STRLEN large:copy',
-      'XADD stream 2-1 c d',
-      'XLEN stream:copy',
       'COPY string string',
       'COPY string string DB 0',
       'COPY missing other',

@@ -27,7 +27,9 @@ test('hidden options are found by name only', () => {
 
 test('values are printed as Redis prints them', () => {
   const config = new Config()
-  config.loadText('maxmemory 1gb\nmaxmemory-clients 20%\nnotify-keyspace-events KEA\nunixsocketperm 755\noom-score-adj relative')
+  config.loadText(
+    'maxmemory 1gb\nmaxmemory-clients 20%\nnotify-keyspace-events KEA\nunixsocketperm 755\noom-score-adj relative',
+  )
   const expected: Record<string, string> = {
     maxmemory: '1073741824',
     'maxmemory-clients': '20%',

@@ -13,7 +13,14 @@ function related(name: string, reason: string): string {
 
 test('several options are set by one command', () => {
   const config = new Config()
-  assert.equal(config.set([['maxmemory', '10mb'], ['repl-backlog-size', '10000002'], ['save', '3000 5']]), undefined)
+  assert.equal(
+    config.set([
+      ['maxmemory', '10mb'],
+      ['repl-backlog-size', '10000002'],
+      ['save', '3000 5'],
+    ]),
+    undefined,
+  )
   assert.equal(config.get('maxmemory'), 10 * 1024 * 1024)
   assert.equal(config.get('repl-backlog-size'), 10000002)
   assert.equal(config.format('save'), '3000 5')
@@ -36,7 +43,11 @@ test('a value that is refused takes back those before it', () => {
   const heard: string[] = []
   config.on('maxmemory', () => heard.push('maxmemory'))
   assert.equal(
-    config.set([['maxmemory', '10000001'], ['maxmemory-clients', '200%'], ['client-query-buffer-limit', 'invalid']]),
+    config.set([
+      ['maxmemory', '10000001'],
+      ['maxmemory-clients', '200%'],
+      ['client-query-buffer-limit', 'invalid'],
+    ]),
     related('maxmemory-clients', 'percentage argument must be less or equal to 100'),
   )
   assert.equal(config.get('maxmemory'), 10000002)
@@ -73,11 +84,20 @@ test('each kind of value has its error', () => {
 test('names are checked before values', () => {
   const config = new Config()
   assert.equal(
-    config.set([['maxmemory', 'x'], ['Nonsense', '1']]),
+    config.set([
+      ['maxmemory', 'x'],
+      ['Nonsense', '1'],
+    ]),
     "ERR Unknown option or number of arguments for CONFIG SET - 'Nonsense'",
   )
   assert.equal(config.set([['Daemonize', 'yes']]), related('Daemonize', "can't set immutable config"))
-  assert.equal(config.set([['maxmemory', '1'], ['MAXMEMORY', '2']]), related('MAXMEMORY', 'duplicate parameter'))
+  assert.equal(
+    config.set([
+      ['maxmemory', '1'],
+      ['MAXMEMORY', '2'],
+    ]),
+    related('MAXMEMORY', 'duplicate parameter'),
+  )
   assert.equal(config.get('maxmemory'), 0)
 })
 
@@ -134,7 +154,13 @@ test('a hook that refuses brings all values back and is called again with the ol
   const heard: OptionName[] = []
   config.on('maxmemory', () => heard.push('maxmemory'))
   assert.equal(
-    config.set([['oom-score-adj', 'yes'], ['oom-score-adj-values', '1 1 1'], ['maxmemory', '5'], ['port', '1'], ['timeout', '3']]),
+    config.set([
+      ['oom-score-adj', 'yes'],
+      ['oom-score-adj-values', '1 1 1'],
+      ['maxmemory', '5'],
+      ['port', '1'],
+      ['timeout', '3'],
+    ]),
     related('port', 'Unable to listen on this port. Check server logs.'),
   )
   assert.deepEqual(calls, ['oom', 'maxmemory 0 5', 'port 6379 1', 'oom', 'maxmemory 5 0', 'port 1 6379'])
@@ -170,7 +196,10 @@ test('a hook may need time, and the next command waits', async () => {
     return value === 1 ? 'in use' : undefined
   })
   config.on('timeout', (value) => order.push(`timeout ${value}`))
-  const first = config.setAndWait([['port', '1'], ['timeout', '1']])
+  const first = config.setAndWait([
+    ['port', '1'],
+    ['timeout', '1'],
+  ])
   const second = config.setAndWait([['timeout', '2']])
   assert.ok(first instanceof Promise && second instanceof Promise)
   assert.equal(await first, related('port', 'in use'))

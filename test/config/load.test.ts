@@ -44,7 +44,20 @@ test('defaults apply without any argument', () => {
 
 test('options take their values up to the next --', () => {
   const config = new Config()
-  config.loadArguments(['--port', '7777', '--save', '', '--save', '60', '1', '--bind', '127.0.0.1', '::1', '--appendonly', 'yes'])
+  config.loadArguments([
+    '--port',
+    '7777',
+    '--save',
+    '',
+    '--save',
+    '60',
+    '1',
+    '--bind',
+    '127.0.0.1',
+    '::1',
+    '--appendonly',
+    'yes',
+  ])
   assert.equal(config.get('port'), 7777)
   assert.deepEqual(config.get('save'), [{ seconds: 60, changes: 1 }])
   assert.deepEqual(config.get('bind'), ['127.0.0.1', '::1'])
@@ -81,13 +94,34 @@ test('--save without a value means no save points', () => {
 test('errors of the command line are those of redis-server', () => {
   const cases: [string[], string[]][] = [
     [['--port'], [">>> 'port'", 'wrong number of arguments']],
-    [['--port', '6380', '--loglevel'], [">>> 'loglevel'", 'wrong number of arguments']],
-    [['--port', '6379', '6380'], [`>>> 'port "6379" "6380"'`, 'wrong number of arguments']],
-    [['--port', '--bla', '--loglevel', 'verbose'], [`>>> 'port "--bla"'`, "argument couldn't be parsed into an integer"]],
-    [['--shutdown-on-sigint'], [">>> 'shutdown-on-sigint'", 'argument(s) must be one of the following: default, save, nosave, now, force']],
-    [['--replicaof', '127.0.0.1', 'abc'], [`>>> 'replicaof "127.0.0.1" "abc"'`, 'Invalid master port']],
-    [['--replicaof', '--127.0.0.1', '--abc'], [`>>> 'replicaof "--127.0.0.1"'`, 'wrong number of arguments']],
-    [['--nonsense', '1'], [`>>> 'nonsense "1"'`, 'Bad directive or wrong number of arguments']],
+    [
+      ['--port', '6380', '--loglevel'],
+      [">>> 'loglevel'", 'wrong number of arguments'],
+    ],
+    [
+      ['--port', '6379', '6380'],
+      [`>>> 'port "6379" "6380"'`, 'wrong number of arguments'],
+    ],
+    [
+      ['--port', '--bla', '--loglevel', 'verbose'],
+      [`>>> 'port "--bla"'`, "argument couldn't be parsed into an integer"],
+    ],
+    [
+      ['--shutdown-on-sigint'],
+      [">>> 'shutdown-on-sigint'", 'argument(s) must be one of the following: default, save, nosave, now, force'],
+    ],
+    [
+      ['--replicaof', '127.0.0.1', 'abc'],
+      [`>>> 'replicaof "127.0.0.1" "abc"'`, 'Invalid master port'],
+    ],
+    [
+      ['--replicaof', '--127.0.0.1', '--abc'],
+      [`>>> 'replicaof "--127.0.0.1"'`, 'wrong number of arguments'],
+    ],
+    [
+      ['--nonsense', '1'],
+      [`>>> 'nonsense "1"'`, 'Bad directive or wrong number of arguments'],
+    ],
     [['--cluster-enabled', 'yes', '--replicaof', 'a', '1'], ['replicaof directive not allowed in cluster mode']],
   ]
   for (const [args, expected] of cases) {
@@ -117,7 +151,12 @@ test('file, standard input, environment and options follow one another, and the 
 
 test('environment variables are named after options', () => {
   const config = new Config()
-  const env = { TANDEM_REPL_TIMEOUT: '5', TANDEM_SAVE: '60 1 30 2', TANDEM_SERVER_CPULIST: '0-1', TANDEM_REPL_TIMEOUTS: '1' }
+  const env = {
+    TANDEM_REPL_TIMEOUT: '5',
+    TANDEM_SAVE: '60 1 30 2',
+    TANDEM_SERVER_CPULIST: '0-1',
+    TANDEM_REPL_TIMEOUTS: '1',
+  }
   config.loadEnvironment(env)
   assert.equal(config.get('repl-timeout'), 5)
   assert.equal(config.format('save'), '60 1 30 2')
@@ -127,7 +166,9 @@ test('environment variables are named after options', () => {
 
 test('aliases and either case are the same option, the last line counts', () => {
   const config = new Config()
-  config.loadText('hash-max-listpack-entries 20\nHash-Max-Ziplist-Entries 21\nslaveof 10.0.0.1 6380\nSLAVE-READ-ONLY no')
+  config.loadText(
+    'hash-max-listpack-entries 20\nHash-Max-Ziplist-Entries 21\nslaveof 10.0.0.1 6380\nSLAVE-READ-ONLY no',
+  )
   assert.equal(config.get('hash-max-listpack-entries'), 21)
   assert.equal(config.get('replicaof'), '10.0.0.1 6380')
   assert.equal(config.get('replica-read-only'), false)
@@ -159,7 +200,10 @@ test('included files are read from dir, and errors name their lines', (t) => {
   config.loadText(`dir ${dir}\ninclude conf.d/*.conf\ninclude empty.d/*.conf\ntcp-backlog 5`)
   assert.equal(config.get('timeout'), 7)
   assert.equal(config.get('tcp-backlog'), 5)
-  assert.throws(() => config.loadText('include b.conf'), { line: 3, reason: "argument couldn't be parsed into an integer" })
+  assert.throws(() => config.loadText('include b.conf'), {
+    line: 3,
+    reason: "argument couldn't be parsed into an integer",
+  })
   writeFileSync(join(dir, 'loop.conf'), 'include loop.conf')
   assert.throws(() => config.loadText('include loop.conf'), { reason: 'Too many files include each other' })
 })
@@ -168,18 +212,27 @@ test('user, rename-command and loadmodule lines are kept for others, who may ref
   const config = new Config()
   config.onDirective('rename-command', ([from]) => (from === 'nope' ? 'No such command in rename-command' : undefined))
   config.loadText('user alice on >secret ~* +@all\nrename-command flushall ""\nloadmodule /m.so a b')
-  assert.deepEqual(config.directives('user'), [{ name: 'user', args: ['alice', 'on', '>secret', '~*', '+@all'], line: 1 }])
+  assert.deepEqual(config.directives('user'), [
+    { name: 'user', args: ['alice', 'on', '>secret', '~*', '+@all'], line: 1 },
+  ])
   assert.deepEqual(config.directives('rename-command')[0]?.args, ['flushall', ''])
   assert.deepEqual(config.directives('loadmodule')[0]?.args, ['/m.so', 'a', 'b'])
-  assert.throws(() => config.loadText('\nrename-command nope x'), { line: 2, reason: 'No such command in rename-command' })
+  assert.throws(() => config.loadText('\nrename-command nope x'), {
+    line: 2,
+    reason: 'No such command in rename-command',
+  })
 })
 
 test('directives of other times and modes are as in Redis', () => {
   const config = new Config()
   config.loadText('list-max-ziplist-entries 512\nlua-replicate-commands yes\nsentinel')
-  assert.throws(() => config.loadText('sentinel monitor x'), { reason: 'sentinel directive while not in sentinel mode' })
+  assert.throws(() => config.loadText('sentinel monitor x'), {
+    reason: 'sentinel directive while not in sentinel mode',
+  })
   assert.throws(() => config.loadText('module.option'), { reason: 'Module config specified without value' })
-  assert.throws(() => config.loadText('list-max-ziplist-entries'), { reason: 'Bad directive or wrong number of arguments' })
+  assert.throws(() => config.loadText('list-max-ziplist-entries'), {
+    reason: 'Bad directive or wrong number of arguments',
+  })
 })
 
 test('values out of range are moved or refused as the option says', () => {

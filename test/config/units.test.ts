@@ -113,16 +113,19 @@ test('save points are pairs of at least a second and no fewer than zero changes'
   for (const args of [['900'], ['0', '1'], ['1', '-1'], ['a', '1'], ['1', '1x']]) {
     assert.equal(parseSavePoints(args), undefined, args.join(' '))
   }
-  assert.equal(formatSavePoints([{ seconds: 3600, changes: 1 }, { seconds: 60, changes: 10000 }]), '3600 1 60 10000')
+  assert.equal(
+    formatSavePoints([
+      { seconds: 3600, changes: 1 },
+      { seconds: 60, changes: 10000 },
+    ]),
+    '3600 1 60 10000',
+  )
 })
 
 test('buffer limits change the classes that are named', () => {
   const parsed = parseOutputBufferLimits(['replica', '256mb', '64mb', '60', 'PUBSUB', '1k', '2', '3'], LIMITS)
   assert.ok('value' in parsed)
-  assert.equal(
-    formatOutputBufferLimits(parsed.value),
-    'normal 0 0 0 slave 268435456 67108864 60 pubsub 1000 2 3',
-  )
+  assert.equal(formatOutputBufferLimits(parsed.value), 'normal 0 0 0 slave 268435456 67108864 60 pubsub 1000 2 3')
   const slave = parseOutputBufferLimits(['slave', '1', '1', '1'], LIMITS)
   assert.ok('value' in slave)
   assert.deepEqual(slave.value.replica, { hardBytes: 1, softBytes: 1, softSeconds: 1 })

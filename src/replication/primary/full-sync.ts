@@ -123,7 +123,8 @@ export class FullSync {
   cron(): void {
     const onDisk = this.#running?.toDisk ?? false
     for (const replica of this.#replicas.list) {
-      const presync = replica.state === 'wait_bgsave' || (onDisk && replica.state === 'send_bulk' && replica.progressAtMs === 0)
+      const presync =
+        replica.state === 'wait_bgsave' || (onDisk && replica.state === 'send_bulk' && replica.progressAtMs === 0)
       if (presync) replica.client.send(NEWLINE)
     }
     if (this.#running === null && this.#startTimer === null && this.#waiting().length > 0) this.#start()
@@ -138,9 +139,7 @@ export class FullSync {
     engine.tick()
     const diskless = engine.config.get('repl-diskless-sync') || first.announced.excludeData
     const toSockets = diskless && first.announced.capaEof
-    const group = waiting.filter(
-      (replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof),
-    )
+    const group = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
     engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
     this.#stream.flush()
     // All start from this offset, and the stream says its database anew behind it.
@@ -254,7 +253,10 @@ export class FullSync {
   #online(replica: Replica, waitForAck: boolean): void {
     if (replica.client.closing) return
     if (!replica.wantsStream) {
-      this.#engine.log('notice', `RDB transfer completed, rdb only replica (${replica.name}) should be disconnected asap`)
+      this.#engine.log(
+        'notice',
+        `RDB transfer completed, rdb only replica (${replica.name}) should be disconnected asap`,
+      )
       replica.client.close('after-replies')
       return
     }

@@ -3,9 +3,10 @@
  * stream or with a full synchronisation. redis 7.0.15 replication.c syncCommand, masterTryPartialResynchronization,
  * replconfCommand.
  */
-import type { CallLike } from '../../commands/host.ts'
+
 import type { Client } from '../../commands/client.ts'
 import { errors } from '../../commands/errors.ts'
+import type { CallLike } from '../../commands/host.ts'
 import { splitLine } from '../../resp/inline.ts'
 import type { Replication } from '../replication.ts'
 import { type Announced, nothingAnnounced, Replica } from './replica.ts'

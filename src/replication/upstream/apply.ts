@@ -6,8 +6,8 @@
 import { Client, type Transport } from '../../commands/client.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { ReplyWriter } from '../../resp/reply-writer.ts'
-import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
 import type { Request } from '../../resp/request.ts'
+import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
 import { Unfinished } from '../../resp/unfinished.ts'
 import type { ReplicationStream } from '../stream.ts'
 

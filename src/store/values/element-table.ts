@@ -18,6 +18,8 @@ const OFFSET_MASK = (1 << CHUNK_SHIFT) - 1
 const CHUNK_BYTES = 64 * 1024
 const OWN_CHUNK_BYTES = CHUNK_BYTES / 4
 const FIRST_CHUNK_BYTES = 128
+/** An empty table keeps a chunk of this size for what may come. */
+const KEPT_CHUNK_BYTES = 1024
 const MAX_CHUNKS = 1 << 18
 const LONG = 0xff
 const OBJECT_BYTES = 400
@@ -255,8 +257,12 @@ export class ElementTable {
     const live = this.#live[chunk]! - this.#entryBytes(this.#chunks[chunk]!, at)
     this.#live[chunk] = live
     if (live === 0) {
-      if (chunk === this.#current) this.#used[chunk] = 0
-      else this.#dropChunk(chunk)
+      if (chunk === this.#current && this.#chunks[chunk]!.length <= KEPT_CHUNK_BYTES) {
+        this.#used[chunk] = 0
+        return
+      }
+      if (chunk === this.#current) this.#current = -1
+      this.#dropChunk(chunk)
     } else if (chunk !== this.#current && live * 2 < this.#used[chunk]!) {
       this.#evacuate(chunk)
     }
