@@ -74,6 +74,8 @@ export class Tandem {
     engine.persistence = persistence
     engine.cycles = this.cycles
     clients.onRemoved = (client) => replication.clientGone(client)
+    clients.link = () => replication.linkClient
+    replication.nextClientId = () => clients.nextId()
     replication.onDropData = () => persistence.abort()
     engine.extraMemory = () => replication.memoryBytes + clients.bufferedBytes
     engine.onShutdown = (options, client) => this.shutdown.begin(options, client)

@@ -7,11 +7,8 @@ const LONG_MAX = 2n ** 63n - 1n
 const LONG_LIMIT = 2 ** 63
 
 /** redis 7.0.15 object.c getPositiveLongFromObjectOrReply */
-export function positiveArgument(call: Call, i: number, text?: string): number | undefined {
-  const value = call.integer(i, text)
-  if (value === undefined || value >= 0) return value
-  call.error(text ?? errors.notPositive)
-  return undefined
+export function positiveArgument(call: Call, i: number, text: string = errors.notPositive): number | undefined {
+  return minimumArgument(call, i, 0, text)
 }
 
 /** At least `min`; one text for all that is wrong. redis 7.0.15 object.c getRangeLongFromObjectOrReply */

@@ -1,5 +1,4 @@
 /** All commands, by Redis's groups. */
-import bitmap from './bitmap/index.ts'
 import cluster from './cluster/index.ts'
 import connection from './connection/index.ts'
 import type { Group } from './define.ts'
@@ -15,7 +14,6 @@ import transactions from './transactions/index.ts'
 
 export const allGroups: readonly Group[] = [
   string,
-  bitmap,
   generic,
   list,
   set,

@@ -38,6 +38,8 @@ export class Replication implements ReplicationHost {
   syncsFromPrimary = { full: 0, partial: 0 }
   /** Tells persistence that a snapshot under way must end: the data goes. */
   onDropData: () => void = () => {}
+  /** Ids come from the registry of clients, which the link is listed in. */
+  nextClientId: () => number = () => 0
 
   #psync: Psync
   #link: UpstreamLink | null = null
@@ -231,6 +233,11 @@ export class Replication implements ReplicationHost {
   /** DEBUG CHANGE-REPL-ID */
   changeId(): void {
     this.history.renew()
+  }
+
+  /** The client that applies the primary's stream; null while the link is down. */
+  get linkClient(): Client | null {
+    return this.#link?.applier?.client ?? null
   }
 
   /** Database in which the primary's stream is, while this server is a replica. */

@@ -19,6 +19,7 @@ export class Clients implements ClientsHost {
   /** Called after each batch of requests, before the shared read buffer is used again. */
   onBatchEnd: () => void = () => {}
   onRemoved: (client: Client) => void = () => {}
+  link: () => Client | null = () => null
 
   #connections = new Map<number, Connection>()
   #lastId = 0
@@ -80,8 +81,11 @@ export class Clients implements ClientsHost {
     this.onBatchEnd()
   }
 
+  /** The link to the primary is a client as well, for CLIENT LIST and CLIENT KILL. */
   *all(): Iterable<Client> {
+    const link = this.link()
     for (const connection of this.#connections.values()) yield connection.client
+    if (link !== null) yield link
   }
 
   connections(): Iterable<Connection> {
@@ -93,7 +97,8 @@ export class Clients implements ClientsHost {
   }
 
   byId(id: number): Client | undefined {
-    return this.#connections.get(id)?.client
+    const link = this.link()
+    return this.#connections.get(id)?.client ?? (link?.id === id ? link : undefined)
   }
 
   // ---- CLIENT PAUSE ------------------------------------------------------------------------------------------------

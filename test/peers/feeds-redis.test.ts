@@ -7,6 +7,7 @@ import { startRelay } from '../support/relay.ts'
 import { field, follow, info, linkUp, sameData, wires, write, writes } from '../support/replicas.ts'
 import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
+import type { Wire } from '../support/wire.ts'
 
 const file = fileCleanup()
 
@@ -15,7 +16,7 @@ describe('a real redis-server follows Tandem', () => {
     const tandem = await startTandem(file)
     const redis = await startRedis(file)
     const relay = await startRelay(file, tandem.port)
-    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
     await write(primary, writes(1, 20_000))
     await follow(replica, relay.port)
     await write(primary, writes(2, 100_000))
@@ -34,7 +35,7 @@ describe('a real redis-server follows Tandem', () => {
   it('is fed a payload by length when the primary syncs through its disk', async () => {
     const tandem = await startTandem(file, { args: ['--repl-diskless-sync', 'no'] })
     const redis = await startRedis(file)
-    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
     await write(primary, writes(5, 5000))
     await follow(replica, tandem.port)
     await write(primary, writes(6, 5000))
@@ -58,7 +59,7 @@ describe('a real redis-server follows Tandem', () => {
   it('takes writes that go on while the snapshot is made, and none twice', async () => {
     const tandem = await startTandem(file)
     const redis = await startRedis(file)
-    const [primary, replica, other] = (await wires(tandem, redis, tandem)) as [never, never, never]
+    const [primary, replica, other] = (await wires(tandem, redis, tandem)) as [Wire, Wire, Wire]
     await write(primary, writes(8, 60_000))
     const writing = write(other, writes(9, 60_000), 100)
     await follow(replica, tandem.port)
@@ -70,7 +71,7 @@ describe('a real redis-server follows Tandem', () => {
     const tandem = await startTandem(file, { args: ['--repl-backlog-size', '16kb'] })
     const redis = await startRedis(file)
     const relay = await startRelay(file, tandem.port)
-    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
     await follow(replica, relay.port)
     await relay.stop()
     await write(primary, writes(10, 5000))
@@ -85,13 +86,39 @@ describe('a real redis-server follows Tandem', () => {
   it('min-replicas-to-write refuses writes without enough replicas', async () => {
     const tandem = await startTandem(file, { args: ['--min-replicas-to-write', '1'] })
     const redis = await startRedis(file)
-    const [primary, replica] = (await wires(tandem, redis)) as [never, never]
-    const alone = await (primary as Awaited<ReturnType<typeof wires>>[number]).send('SET', 'a', 1)
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
+    const alone = await primary.send('SET', 'a', 1)
     assert.deepEqual(alone, { error: 'NOREPLICAS Not enough good replicas to write.' })
     await follow(replica, tandem.port)
-    await waitUntil(
-      async () => (await (primary as Awaited<ReturnType<typeof wires>>[number]).send('SET', 'a', 1)) === 'OK',
-      { timeoutMs: 5000, what: 'a write with one replica' },
-    )
+    await waitUntil(async () => (await primary.send('SET', 'a', 1)) === 'OK', {
+      timeoutMs: 5000,
+      what: 'a write with one replica',
+    })
+  })
+
+  it('cuts a replica that stops reading at its output limit, and takes it back afterwards', async () => {
+    const limits = ['--client-output-buffer-limit', 'replica 1mb 0 0', '--repl-backlog-size', '16kb']
+    const tandem = await startTandem(file, { args: limits })
+    const redis = await startRedis(file)
+    const relay = await startRelay(file, tandem.port)
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
+    await follow(replica, relay.port)
+    relay.freeze()
+    // What sockets and the relay take in between is a few megabytes.
+    const value = 'x'.repeat(10_000)
+    for (let i = 0; i < 40; i++) {
+      await write(
+        primary,
+        Array.from({ length: 100 }, (_, n) => ['SET', `big:${n}`, value]),
+      )
+    }
+    await waitUntil(() => /overcoming of output buffer limits/.test(tandem.logs()), {
+      timeoutMs: 10_000,
+      what: 'the replica to be cut',
+    })
+    assert.ok(Number(await field(primary, 'memory', 'mem_total_replication_buffers')) < 8 * 1024 * 1024)
+    relay.thaw()
+    await linkUp(replica)
+    await sameData(primary, replica)
   })
 })

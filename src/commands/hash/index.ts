@@ -1,3 +1,4 @@
+/** The commands of Redis's group "hash". */
 import { group } from '../define.ts'
 import { hrandfield } from './random.ts'
 import { hexists, hget, hgetall, hkeys, hlen, hmget, hscan, hstrlen, hvals } from './read.ts'

@@ -1,3 +1,4 @@
+/** The commands of Redis's group "list". */
 import { group } from '../define.ts'
 import { linsert, lrem, lset, ltrim } from './change.ts'
 import { blmove, brpoplpush, lmove, rpoplpush } from './move.ts'

@@ -1,3 +1,4 @@
+/** The commands of Redis's group "set". */
 import { group } from '../define.ts'
 import { sadd, scard, sismember, smembers, smismember, smove, srem, sscan } from './basics.ts'
 import { sdiff, sdiffstore, sinter, sintercard, sinterstore, sunion, sunionstore } from './operations.ts'

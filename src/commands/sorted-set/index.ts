@@ -1,3 +1,4 @@
+/** The commands of Redis's group "sorted set". */
 import { group } from '../define.ts'
 import { zadd, zincrby, zrem } from './add.ts'
 import { zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore } from './operations.ts'

@@ -101,12 +101,17 @@ export function storeResult(call: Call, members: Buffer[], scores: number[], eve
   reply.integer(members.length)
 }
 
-function storeRange(call: Call, ref: number, range: Range, backwards: boolean): void {
+function storeRange(call: Call, ref: number, range: Range, options: RangeOptions): void {
   const members: Buffer[] = []
   const scores: number[] = []
-  visitSortedSet(call.store, ref, range.from, range.to - range.from, backwards, (bytes, start, end, score) => {
+  const count = range.to - range.from
+  const most = encodingLimits.zsetMaxListpackEntries
+  // Redis adds one by one to a packed sorted set while it can be one; in those minus zero loses its sign.
+  let isPacked = options.kind !== 'rank' || count <= most
+  visitSortedSet(call.store, ref, range.from, count, options.backwards === true, (bytes, start, end, score) => {
+    isPacked &&= members.length < most && end - start <= encodingLimits.zsetMaxListpackValue
     members.push(Buffer.from(bytes.subarray(start, end)))
-    scores.push(score)
+    scores.push(isPacked && score === 0 ? 0 : score)
     return true
   })
   storeResult(call, members, scores, 'zrangestore')
@@ -132,7 +137,7 @@ function rangeGeneric(call: Call, source: number, kind: RangeKind | null, backwa
   }
   range.resolve(call, ref)
   applyLimit(range, options)
-  if (stores) storeRange(call, ref, range, fromTop)
+  if (stores) storeRange(call, ref, range, options)
   else replyRange(call, ref, range, options)
 }
 

@@ -1,6 +1,6 @@
 /** Commands that read a sorted set, except for ranges of it. redis 7.0.15 t_zset.c */
 
-import { formatScore } from '../../bytes/doubles.ts'
+import { formatDouble17, formatScore } from '../../bytes/doubles.ts'
 import { ENCODING_LISTPACK, TYPE_ZSET } from '../../store/record.ts'
 import {
   type SortedSetValue,
@@ -54,7 +54,7 @@ const SCAN: ScanSource = {
   },
   rest: (call, table, entry) => {
     table.readValue(entry)
-    call.reply.bulkString(formatScore(table.bytes.readDoubleLE(table.start)))
+    call.reply.bulkString(formatDouble17(table.bytes.readDoubleLE(table.start)))
   },
   packed: (call, ref, each) => {
     visitSortedSet(call.store, ref, 0, sortedSetSize(call.store, ref), false, (bytes, start, end, score) => {

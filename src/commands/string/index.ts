@@ -1,3 +1,4 @@
+/** The commands of Redis's group "string". */
 import { arg, command, group, key, keyRange } from '../define.ts'
 import { setKeys } from '../movable-keys.ts'
 import * as run from './run.ts'

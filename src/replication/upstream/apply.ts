@@ -11,7 +11,6 @@ import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
 import { Unfinished } from '../../resp/unfinished.ts'
 import type { ReplicationStream } from '../stream.ts'
 
-const LINK_CLIENT_ID = 0
 const LIMITS = { maxBulkBytes: Number.MAX_SAFE_INTEGER }
 const EMPTY = Buffer.alloc(0)
 
@@ -32,10 +31,10 @@ export class Applier {
   /** Commands of a transaction whose EXEC has not come yet. */
   #held: Buffer[] = []
 
-  constructor(engine: Engine, stream: ReplicationStream, transport: Transport, database: number) {
+  constructor(engine: Engine, stream: ReplicationStream, transport: Transport, database: number, id: number) {
     this.#engine = engine
     this.#stream = stream
-    this.client = new Client(LINK_CLIENT_ID, transport, engine.now)
+    this.client = new Client(id, transport, engine.now)
     this.client.isMaster = true
     this.client.authenticated = true
     this.client.db = database

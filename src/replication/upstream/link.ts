@@ -269,7 +269,13 @@ export class UpstreamLink implements Transport {
   }
 
   #follow(database: number): void {
-    this.applier = new Applier(this.#engine, this.#replication.stream, this, Math.max(0, database))
+    this.applier = new Applier(
+      this.#engine,
+      this.#replication.stream,
+      this,
+      Math.max(0, database),
+      this.#replication.nextClientId(),
+    )
     this.#phase = 'stream'
     this.#attempts = 0
     this.downSinceMs = 0

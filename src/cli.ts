@@ -1,0 +1,87 @@
+/**
+ * The command line: `tandem [redis.conf] [--directive value …]`, as redis-server takes it. Reads the configuration,
+ * builds a Tandem and runs it until a signal or SHUTDOWN.
+ */
+import { readFileSync } from 'node:fs'
+import { Config } from './config/config.ts'
+import { ConfigError } from './config/redis-conf.ts'
+import { Tandem } from './tandem.ts'
+
+const VERSION = '0.1.0'
+const REDIS_VERSION = '7.0.15'
+
+const HELP = `Usage: tandem [/path/to/redis.conf] [options] [-]
+       tandem - (read config from stdin)
+       tandem -v or --version
+       tandem -h or --help
+
+Examples:
+       tandem (run a primary on port 6379, metrics on port 9121)
+       tandem /etc/redis/6379.conf
+       tandem --port 7777
+       tandem --port 7777 --replicaof 127.0.0.1 8888
+       TANDEM_MAXMEMORY=1gb tandem
+`
+
+function loadConfig(args: string[]): Config {
+  const config = new Config()
+  try {
+    config.loadArguments(args, { env: process.env, stdin: () => readFileSync(0, 'utf8') })
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+  return config
+}
+
+function banner(tandem: Tandem): string {
+  const { config } = tandem
+  const port = tandem.port
+  const lines = [
+    `Tandem ${VERSION}, speaking as Redis ${REDIS_VERSION}. PID: ${process.pid}`,
+    `Try:  redis-cli -p ${port} set hello world`,
+    `      redis-server --port ${port + 1} --replicaof 127.0.0.1 ${port}     (a real replica)`,
+    `      redis-cli -p ${port} info replication`,
+  ]
+  const metrics = tandem.metrics.address
+  if (metrics !== '') lines.push(`      curl ${metrics}/metrics | grep lag`)
+  if (config.get('bind').length === 0) lines.push('      (no address to listen on)')
+  return lines.join('\n      ')
+}
+
+/** Runs the program with these arguments (without its own name). */
+export async function run(args: string[]): Promise<void> {
+  if (args[0] === '-v' || args[0] === '--version') {
+    process.stdout.write(`Tandem v=${VERSION} (Redis ${REDIS_VERSION} protocol) bits=64\n`)
+    return
+  }
+  if (args[0] === '-h' || args[0] === '--help') {
+    process.stdout.write(HELP)
+    return
+  }
+  const config = loadConfig(args)
+  const tandem = new Tandem({ config, exit: (code) => process.exit(code) })
+  const { log } = tandem.engine
+  process.on('uncaughtException', (error) => log('warning', `Unexpected error: ${error.stack ?? error.message}`))
+  process.on('unhandledRejection', (error) => {
+    log('warning', `Unexpected rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  })
+  let signals = 0
+  const end = (signal: 'SIGINT' | 'SIGTERM') => {
+    const words = config.get(signal === 'SIGINT' ? 'shutdown-on-sigint' : 'shutdown-on-sigterm').split(' ')
+    log('warning', `Received ${signal} scheduling shutdown...`)
+    if (signal === 'SIGINT' && signals++ > 0) process.exit(1)
+    const save = words.includes('save') ? 'save' : words.includes('nosave') ? 'nosave' : 'default'
+    tandem.shutdown.begin({ save, now: words.includes('now'), force: words.includes('force') }, null)
+  }
+  process.on('SIGINT', () => end('SIGINT'))
+  process.on('SIGTERM', () => end('SIGTERM'))
+  try {
+    log('notice', 'oO0OoO0OoO0Oo Tandem is starting oO0OoO0OoO0Oo')
+    await tandem.start({ onListening: () => log('notice', banner(tandem)) })
+  } catch (error) {
+    log('warning', error instanceof Error ? error.message : String(error))
+    process.exit(1)
+  }
+}

@@ -1,0 +1,272 @@
+/** Commands on sets against redis-server, however they are kept: replies, datasets, and what is propagated. */
+import assert from 'node:assert/strict'
+import { before, suite, test } from 'node:test'
+import { differential, type Step, startPair } from '../support/differential.ts'
+import { comparePropagation, propagated } from '../support/propagation.ts'
+import { startTandem } from '../support/tandem.ts'
+import { type Command, connectFor, type RawReply } from '../support/wire.ts'
+import { type Draw, randomSteps } from './random-steps.ts'
+
+const KEYS = ['s1', 's2', 's3', 's4']
+
+function integer(draw: Draw): string {
+  return draw.of([
+    String(draw.below(20) - 10),
+    String(draw.below(100_000) - 50_000),
+    '32767',
+    '32768',
+    '-32769',
+    '2147483648',
+    '-2147483649',
+    '9007199254740993',
+    '9223372036854775807',
+    '-9223372036854775808',
+  ])
+}
+
+function member(draw: Draw): string {
+  if (draw.below(3) > 0) return integer(draw)
+  return draw.of(['', 'a', 'b', '-0', '01', `m:${draw.below(20)}`, 'x'.repeat(draw.of([63, 64, 65])), '\x00\xff'])
+}
+
+/** Sets of integers stay so for longer. */
+function memberOf(key: string, draw: Draw): string {
+  return key === 's1' && draw.below(100) > 0 ? integer(draw) : member(draw)
+}
+
+const MAKERS: ((draw: Draw) => Command)[] = [
+  (draw) => {
+    const key = draw.of(KEYS)
+    return ['SADD', key, ...draw.some(1, 5, () => memberOf(key, draw))]
+  },
+  (draw) => ['SREM', draw.of(KEYS), ...draw.some(1, 5, () => member(draw))],
+  (draw) => ['SCARD', draw.of(KEYS)],
+  (draw) => ['SMEMBERS', draw.of(KEYS)],
+  (draw) => ['SISMEMBER', draw.of(KEYS), member(draw)],
+  (draw) => ['SMISMEMBER', draw.of(KEYS), ...draw.some(1, 5, () => member(draw))],
+  (draw) => ['SMOVE', draw.of(KEYS), draw.of(KEYS), member(draw)],
+  (draw) => [draw.of(['SINTER', 'SUNION', 'SDIFF']), ...draw.some(1, 4, () => draw.of(KEYS))],
+  (draw) => [
+    draw.of(['SINTERSTORE', 'SUNIONSTORE', 'SDIFFSTORE']),
+    draw.of(KEYS),
+    ...draw.some(1, 3, () => draw.of(KEYS)),
+  ],
+  (draw) => ['SINTERCARD', 2, draw.of(KEYS), draw.of(KEYS), 'LIMIT', draw.below(4)],
+  () => ['OBJECT', 'ENCODING', 's1'],
+  (draw) => ['SSCAN', draw.of(KEYS), '0', 'COUNT', '100000'],
+  (draw) => ['SSCAN', draw.of(KEYS), '0', 'COUNT', '100000', 'MATCH', draw.of(['m:*', '*1*', '*'])],
+  (draw) => (draw.below(6) === 0 ? ['DEL', draw.of(KEYS)] : ['SADD', 's1', integer(draw)]),
+]
+
+const SORTED = {
+  sscan: (answer: RawReply) => {
+    const reply = answer.reply
+    return Array.isArray(reply) ? [reply[0], (reply[1] as unknown[]).map(String).sort()] : reply
+  },
+}
+
+suite('set commands against redis-server', () => {
+  before(() => startPair())
+
+  for (const seed of [1, 2, 3]) {
+    test(`commands at random, seed ${seed}`, (t) =>
+      differential(t, () => randomSteps(seed, 4000, MAKERS), { normalise: SORTED }))
+  }
+
+  test('set-max-intset-entries 4', async (t) => {
+    const set: Step[] = ['CONFIG SET set-max-intset-entries 4']
+    const reset: Step[] = ['CONFIG SET set-max-intset-entries 512']
+    await differential(t, () => [...set, ...randomSteps(9, 3000, MAKERS), ...reset], { normalise: SORTED })
+  })
+
+  test('sizes around the limits', async (t) => {
+    const steps: Step[] = []
+    for (const count of [127, 128, 129, 511, 512, 513, 3000]) {
+      for (const kind of ['int', 'text']) {
+        const key = `${kind}:${count}`
+        for (let i = 0; i < count; i += 50) {
+          const some = Array.from({ length: Math.min(50, count - i) }, (_, j) => (kind === 'int' ? i + j : `m${i + j}`))
+          steps.push(['SADD', key, ...some])
+        }
+        steps.push(['SCARD', key], ['OBJECT', 'ENCODING', key], ['SMEMBERS', key], ['SADD', key, 'one more', 1])
+        steps.push(
+          ['OBJECT', 'ENCODING', key],
+          ['SMEMBERS', key],
+          ['COPY', key, `${key}:copy`],
+          ['SREM', key, 'one more', 7],
+        )
+        steps.push(['SMEMBERS', key], ['SMEMBERS', `${key}:copy`], ['SUNIONSTORE', 'union', key, 'union'])
+      }
+    }
+    steps.push('SCARD union', 'SMEMBERS union', 'SDIFF union int:3000 text:3000', 'SINTER union int:512 int:129')
+    await differential(t, steps)
+  })
+
+  test('errors', async (t) => {
+    await differential(
+      t,
+      [
+        'SET string x',
+        'SADD s a',
+        ...[
+          'SADD string a',
+          'SREM string a',
+          'SCARD string',
+          'SMEMBERS string',
+          'SISMEMBER string a',
+          'SMISMEMBER string a b',
+        ],
+        ...[
+          'SPOP string',
+          'SPOP string 1',
+          'SRANDMEMBER string',
+          'SRANDMEMBER string 1',
+          'SMOVE string s a',
+          'SMOVE s string a',
+        ],
+        ...[
+          'SMOVE missing string a',
+          'SINTER s string',
+          'SINTER missing string',
+          'SUNION s string',
+          'SDIFF s string',
+          'SDIFF missing string',
+        ],
+        ...[
+          'SINTERSTORE string s',
+          'SET string x',
+          'SINTERSTORE d string',
+          'SUNIONSTORE d s string',
+          'SINTERCARD 1 string',
+          'SSCAN string 0',
+        ],
+        ...[
+          'SINTERCARD 0 s',
+          'SINTERCARD x s',
+          'SINTERCARD 2 s',
+          'SINTERCARD 1 s LIMIT',
+          'SINTERCARD 1 s LIMIT -1',
+          'SINTERCARD 1 s NOPE 1',
+        ],
+        ...[
+          'SPOP s x',
+          'SPOP s -1',
+          'SPOP s 1 2',
+          'SPOP missing',
+          'SPOP missing 2',
+          'SPOP s 0',
+          'SRANDMEMBER s x',
+          'SRANDMEMBER s 1 2',
+        ],
+        ...[
+          'SRANDMEMBER missing',
+          'SRANDMEMBER missing 3',
+          'SRANDMEMBER s 0',
+          'SRANDMEMBER s -3',
+          'SRANDMEMBER s 5',
+          'SRANDMEMBER s',
+        ],
+        ...[
+          'SRANDMEMBER s -9223372036854775808',
+          'SSCAN s x',
+          'SSCAN missing 0',
+          'SSCAN s 0 COUNT 0',
+          'SSCAN s 0 MATCH a',
+        ],
+        ...[
+          'SINTERSTORE s missing',
+          'EXISTS s',
+          'SINTERSTORE s missing',
+          'SADD s a b',
+          'SPOP s 5',
+          'EXISTS s',
+          'SADD s a',
+          'SPOP s',
+          'EXISTS s',
+        ],
+        ...[
+          'SADD e 1',
+          'EXPIRE e 100',
+          'SUNIONSTORE e e',
+          'TTL e',
+          'OBJECT ENCODING e',
+          'SREM missing a',
+          'SMEMBERS missing',
+        ],
+      ],
+      { order: { spop: 'elements', srandmember: 'elements' } },
+    )
+  })
+
+  test('SPOP and SRANDMEMBER draw members, as many as asked for', async (t) => {
+    const tandem = await startTandem(t)
+    const wire = await connectFor(t, tandem.port)
+    for (const [key, size, name] of [
+      ['ints', 300, ''],
+      ['packed', 100, 'm'],
+      ['table', 3000, 'm'],
+    ] as const) {
+      const all = Array.from({ length: size }, (_, i) => `${name}${i}`)
+      await wire.must('SADD', key, ...all)
+      const left = new Set(all)
+      for (const count of [1, 2, size >> 1, size - 1, size, size + 9]) {
+        const drawn = (await wire.must('SRANDMEMBER', key, count)) as string[]
+        assert.equal(new Set(drawn).size, Math.min(count, size))
+        for (const found of drawn) assert.ok(left.has(found))
+        assert.equal(((await wire.must('SRANDMEMBER', key, -count)) as string[]).length, count)
+      }
+      for (const count of [1, 5, size >> 1, 7]) {
+        const popped = (await wire.must('SPOP', key, count)) as string[]
+        assert.equal(popped.length, count)
+        for (const found of popped) assert.ok(left.delete(found))
+        assert.ok(left.delete(String(await wire.must('SPOP', key))))
+        assert.deepEqual(new Set((await wire.must('SMEMBERS', key)) as string[]), left)
+      }
+      assert.equal(await wire.must('SCARD', key), left.size)
+    }
+  })
+
+  test('a scan of a large set finds every member once', async (t) => {
+    const tandem = await startTandem(t)
+    const wire = await connectFor(t, tandem.port)
+    await wire.must('SADD', 's', ...Array.from({ length: 5000 }, (_, i) => `member:${i}`))
+    const found: string[] = []
+    let cursor = '0'
+    do {
+      const [next, items] = (await wire.must('SSCAN', 's', cursor, 'COUNT', 50)) as [string, string[]]
+      cursor = next
+      found.push(...items)
+    } while (cursor !== '0')
+    assert.equal(found.length, 5000)
+    assert.equal(new Set(found).size, 5000)
+  })
+
+  test('propagation', async (t) => {
+    await comparePropagation(t, [
+      ['SADD', 's', '1', '2', 'a'],
+      ['SADD', 's', '1'],
+      ['SREM', 's', '2', 'missing'],
+      ['SREM', 's', 'missing'],
+      ['SMOVE', 's', 't', 'a'],
+      ['SMOVE', 's', 't', 'missing'],
+      ['SPOP', 's'],
+      ['SPOP', 's'],
+      ['SPOP', 't', '0'],
+      ['SPOP', 't', '5'],
+      ['SADD', 'u', '1'],
+      ['SUNIONSTORE', 'v', 'u', 'missing'],
+      ['SINTERSTORE', 'v', 'u', 'missing'],
+      ['SINTERSTORE', 'v', 'u', 'missing'],
+      ['SDIFFSTORE', 'w', 'u', 'missing'],
+    ])
+    const commands: Command[] = [
+      ['SADD', 's', '1', '2', '3', '4', '5'],
+      ['SPOP', 's', '2'],
+    ]
+    const seen = await propagated(t, 'tandem', commands)
+    assert.deepEqual(
+      seen.map((args) => args.slice(0, 2)),
+      [['SADD', 's'], ['MULTI'], ['SREM', 's'], ['SREM', 's'], ['EXEC']],
+    )
+  })
+})
