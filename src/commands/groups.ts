@@ -1,4 +1,5 @@
 /** All commands, by Redis's groups. */
+import bitmap from './bitmap/index.ts'
 import cluster from './cluster/index.ts'
 import connection from './connection/index.ts'
 import type { Group } from './define.ts'
@@ -14,6 +15,7 @@ import transactions from './transactions/index.ts'
 
 export const allGroups: readonly Group[] = [
   string,
+  bitmap,
   generic,
   list,
   set,
