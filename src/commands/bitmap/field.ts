@@ -22,14 +22,14 @@ interface Operation {
 const INVALID_TYPE = 'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.'
 
 export function runBitfield(call: Call): void {
-  bitfield(call, false)
+  runOperations(call, false)
 }
 
 export function runBitfieldRo(call: Call): void {
-  bitfield(call, true)
+  runOperations(call, true)
 }
 
-function bitfield(call: Call, readOnly: boolean): void {
+function runOperations(call: Call, readOnly: boolean): void {
   const operations = parse(call)
   if (operations === undefined) return
   const { store, reply } = call
