@@ -74,7 +74,7 @@ class SortedSetTarget {
   update(member: Uint8Array, start: number, end: number, score: number): void {
     if (this.#value !== null) {
       this.#note()
-      this.#value.add(member, score, start, end)
+      this.#value.update(member, score, start, end)
       return
     }
     this.#removePacked(this.#at)

@@ -23,6 +23,8 @@ const EOF = 0xff
 const UNCOUNTED = 65535
 const MAX_INTEGER_TEXT = 20
 const EMPTY = Buffer.alloc(0)
+/** Up to so many bytes a loop beats a view. */
+const SMALL_COPY = 128
 
 /** One entry as bytes: those of the listpack itself, or the digits of an integer. Valid until it reads the next. */
 export class ListpackEntry {
@@ -195,7 +197,7 @@ export function writeEntry(to: Buffer, pos: number, element: Uint8Array, start: 
     to[at++] = 0xf0
     at = to.writeUInt32LE(length, at)
   }
-  if (length <= 48) for (let i = 0; i < length; i++) to[at + i] = element[start + i]!
+  if (length <= SMALL_COPY) for (let i = 0; i < length; i++) to[at + i] = element[start + i]!
   else to.set(element.subarray(start, end), at)
   at += length
   return writeBacklen(to, at, at - pos)

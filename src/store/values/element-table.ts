@@ -21,6 +21,8 @@ const FIRST_CHUNK_BYTES = 128
 /** An empty table keeps a chunk of this size for what may come. */
 const KEPT_CHUNK_BYTES = 1024
 const MAX_CHUNKS = 1 << 18
+/** Up to so many entries a random one is found by counting. */
+const COUNTED_SIZE = 128
 const LONG = 0xff
 const OBJECT_BYTES = 400
 const CHUNK_OVERHEAD_BYTES = 120
@@ -160,7 +162,14 @@ export class ElementTable {
 
   /** A random entry, 0 if there is none. */
   random(random: () => number): number {
-    return this.#index.random(random)
+    const { size } = this
+    if (size > COUNTED_SIZE) return this.#index.random(random)
+    // Where a few slots decide, drawing slots would not be fair.
+    let drawn = 0
+    this.#index.visit(0, Math.floor(random() * size) + 1, (ref) => {
+      drawn = ref
+    })
+    return drawn
   }
 
   /** Entries by ascending hash: see KeyIndex.visit. Nothing may be changed meanwhile. */
@@ -317,7 +326,7 @@ function writeLength(chunk: Buffer, at: number, length: number): number {
 }
 
 function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
-  if (length <= 48) for (let i = 0; i < length; i++) to[at + i] = from[start + i]!
+  if (length <= 128) for (let i = 0; i < length; i++) to[at + i] = from[start + i]!
   else to.set(from.subarray(start, start + length), at)
 }
 

@@ -166,7 +166,9 @@ export class ListValue implements Structure {
   }
 
   #newNode(size: number): ListNode {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(size, FIRST_NODE_BYTES))
+    // The first node grows; in a list that has several the next one will be full soon.
+    const usual = this.#nodes.length > 1 && fits(SAFE_BYTES, 1) ? SAFE_BYTES : FIRST_NODE_BYTES
+    const bytes = Buffer.allocUnsafeSlow(Math.max(size, usual))
     this.memoryBytes += bytes.length + NODE_OVERHEAD_BYTES
     return new ListNode(bytes, 0, 0, 0)
   }

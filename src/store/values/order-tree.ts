@@ -3,16 +3,17 @@
  * so that ranks are found on the way down. It takes the place of Redis's skiplist with spans (redis 7.0.15 t_zset.c
  * zslInsert): 12 bytes a member and a fifth of slack, no object a member.
  *
- *    branch   up to 64 children, with the count of members below and the first leaf of each
+ *    branch   up to 64 children, with the least score, the first leaf and the count of members of each
  *    leaf     up to 128 scores and references in two typed arrays, linked to its neighbours
  *
- * Whoever looks for a place gives a function that says of a member whether it comes before that place.
+ * Who looks for a place gives a function that says of a member whether it comes before that place; the members that do
+ * are always the first ones. A member itself counts as before its own place, so it is the last of those.
  */
 const LEAF_MAX = 128
 const LEAF_FIRST = 8
 const BRANCH_MAX = 64
 const LEAF_OVERHEAD_BYTES = 280
-const BRANCH_BYTES = 1400
+const BRANCH_BYTES = 1600
 
 export type IsBefore = (score: number, ref: number) => boolean
 
@@ -27,30 +28,37 @@ class Leaf {
     return this
   }
 
-  /** Index of the first member that does not come before. */
+  /** How many come before. */
   search(isBefore: IsBefore): number {
+    const { scores, refs } = this
     let low = 0
     let high = this.count
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (isBefore(this.scores[middle]!, this.refs[middle]!)) low = middle + 1
+      if (isBefore(scores[middle]!, refs[middle]!)) low = middle + 1
       else high = middle
     }
     return low
   }
 
   insert(at: number, score: number, ref: number): void {
-    this.scores.copyWithin(at + 1, at, this.count)
-    this.refs.copyWithin(at + 1, at, this.count)
-    this.scores[at] = score
-    this.refs[at] = ref
+    const { scores, refs } = this
+    for (let i = this.count; i > at; i--) {
+      scores[i] = scores[i - 1]!
+      refs[i] = refs[i - 1]!
+    }
+    scores[at] = score
+    refs[at] = ref
     this.count++
   }
 
   remove(at: number): void {
-    this.scores.copyWithin(at, at + 1, this.count)
-    this.refs.copyWithin(at, at + 1, this.count)
-    this.count--
+    const { scores, refs } = this
+    const last = --this.count
+    for (let i = at; i < last; i++) {
+      scores[i] = scores[i + 1]!
+      refs[i] = refs[i + 1]!
+    }
   }
 
   resize(length: number): void {
@@ -69,22 +77,37 @@ class Leaf {
 
 class Branch {
   children: Node[] = []
+  /** Score of the first member of each child, so that most of a search does not visit them. */
+  scores = new Float64Array(BRANCH_MAX + 1)
   /** All members below. */
   count = 0
   first: Leaf
 
-  constructor(first: Leaf) {
-    this.first = first
+  constructor(children: Node[]) {
+    this.children = children
+    this.first = children[0]!.first
+    this.refresh()
   }
 
-  /** Index of the child whose members include the first that does not come before, or follow right before it. */
+  /** Computes anew what is kept of the children. */
+  refresh(): void {
+    this.count = 0
+    for (let i = 0; i < this.children.length; i++) {
+      const child = this.children[i]!
+      this.count += child.count
+      this.scores[i] = child.first.scores[0]!
+    }
+    this.first = this.children[0]!.first
+  }
+
+  /** The last child whose first member comes before, or the first child. */
   search(isBefore: IsBefore): number {
+    const { children, scores } = this
     let low = 1
-    let high = this.children.length
+    let high = children.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      const leaf = this.children[middle]!.first
-      if (isBefore(leaf.scores[0]!, leaf.refs[0]!)) low = middle + 1
+      if (isBefore(scores[middle]!, children[middle]!.first.refs[0]!)) low = middle + 1
       else high = middle
     }
     return low - 1
@@ -95,7 +118,7 @@ type Node = Leaf | Branch
 
 export class OrderTree {
   memoryBytes = 0
-  /** Where seek() stopped. */
+  /** Where seek() or locate() stopped. */
   leaf: Leaf | null = null
   index = 0
 
@@ -109,25 +132,27 @@ export class OrderTree {
     return this.#root.count
   }
 
-  /** Adds a member at the place that `isBefore` tells. */
+  /** Adds a member behind those that come before. */
   insert(isBefore: IsBefore, score: number, ref: number): void {
     const sibling = this.#insert(this.#root, isBefore, score, ref)
     if (sibling === null) return
-    const root = new Branch(this.#root.first)
-    root.children.push(this.#root, sibling)
-    root.count = this.#root.count + sibling.count
     this.memoryBytes += BRANCH_BYTES
-    this.#root = root
+    this.#root = new Branch([this.#root, sibling])
   }
 
   #insert(node: Node, isBefore: IsBefore, score: number, ref: number): Node | null {
     if (node instanceof Leaf) return this.#insertInLeaf(node, isBefore, score, ref)
     const at = node.search(isBefore)
     const sibling = this.#insert(node.children[at]!, isBefore, score, ref)
-    node.count++
-    if (sibling === null) return null
+    if (sibling === null) {
+      node.count++
+      if (at === 0) node.scores[0] = node.first.scores[0]!
+      return null
+    }
     node.children.splice(at + 1, 0, sibling)
-    return node.children.length > BRANCH_MAX ? this.#splitBranch(node) : null
+    if (node.children.length > BRANCH_MAX) return this.#splitBranch(node)
+    node.refresh()
+    return null
   }
 
   #insertInLeaf(leaf: Leaf, isBefore: IsBefore, score: number, ref: number): Leaf | null {
@@ -167,64 +192,67 @@ export class OrderTree {
   }
 
   #splitBranch(branch: Branch): Branch {
-    const moved = branch.children.splice(branch.children.length >> 1)
-    const right = new Branch(moved[0]!.first)
-    right.children = moved
-    for (const child of moved) right.count += child.count
-    branch.count -= right.count
+    const right = new Branch(branch.children.splice(branch.children.length >> 1))
+    branch.refresh()
     this.memoryBytes += BRANCH_BYTES
     return right
   }
 
-  /** Removes the first member that does not come before. */
+  /** Removes the last member of those that come before. */
   remove(isBefore: IsBefore): void {
-    const rank = this.rank(isBefore)
-    this.removeAt(rank)
+    this.#remove(this.#root, isBefore, 0)
+    this.#dropEmptyRoot()
   }
 
   removeAt(rank: number): void {
-    this.#remove(this.#root, rank)
+    this.#remove(this.#root, null, rank)
+    this.#dropEmptyRoot()
+  }
+
+  #dropEmptyRoot(): void {
     while (this.#root instanceof Branch && this.#root.children.length === 1) {
       this.#root = this.#root.children[0]!
       this.memoryBytes -= BRANCH_BYTES
     }
   }
 
-  #remove(node: Node, rank: number): void {
+  /** By rank where `isBefore` is null. */
+  #remove(node: Node, isBefore: IsBefore | null, rank: number): void {
     if (node instanceof Leaf) {
-      node.remove(rank)
+      node.remove(isBefore === null ? rank : node.search(isBefore) - 1)
       return
     }
     let left = rank
     let at = 0
-    while (left >= node.children[at]!.count) left -= node.children[at++]!.count
-    this.#remove(node.children[at]!, left)
+    if (isBefore !== null) at = node.search(isBefore)
+    else while (left >= node.children[at]!.count) left -= node.children[at++]!.count
+    const child = node.children[at]!
+    this.#remove(child, isBefore, left)
     node.count--
-    this.#balance(node, at)
+    if (isSmall(child) && node.children.length > 1 && this.#join(node, at)) node.refresh()
+    else node.scores[at] = child.first.scores[0]!
     node.first = node.children[0]!.first
   }
 
-  /** Child `at` has lost a member: joins it with a neighbour if both are small. */
-  #balance(branch: Branch, at: number): void {
-    const child = branch.children[at]!
-    const small = child instanceof Leaf ? child.count < LEAF_MAX >> 2 : child.children.length < BRANCH_MAX >> 2
-    if (!small || branch.children.length === 1) return
+  /** Joins child `at` with a neighbour, or evens both out. False if they stay as they are. */
+  #join(branch: Branch, at: number): boolean {
     const left = at === 0 ? 0 : at - 1
     const into = branch.children[left]!
     const from = branch.children[left + 1]!
     if (into instanceof Leaf && from instanceof Leaf) {
-      if (into.count + from.count > (LEAF_MAX * 3) >> 2 && into.count > 0 && from.count > 0) return
+      if (into.count + from.count > (LEAF_MAX * 3) >> 2 && into.count > 0 && from.count > 0) return false
       this.#joinLeaves(into, from)
     } else if (into instanceof Branch && from instanceof Branch) {
       into.children.push(...from.children)
-      into.count += from.count
       this.memoryBytes -= BRANCH_BYTES
       if (into.children.length > (BRANCH_MAX * 3) >> 2) {
         branch.children[left + 1] = this.#splitBranch(into)
-        return
+        return true
       }
+      into.refresh()
     }
     branch.children.splice(left + 1, 1)
+    return true
   }
 
   #joinLeaves(into: Leaf, from: Leaf): void {
@@ -263,12 +291,15 @@ export class OrderTree {
     this.index = left
   }
 
-  /** The first member that does not come before is at another place from now on. */
-  replaceRef(isBefore: IsBefore, to: number): void {
+  /** Sets leaf and index to the last member of those that come before. */
+  locate(isBefore: IsBefore): void {
     let node = this.#root
     while (node instanceof Branch) node = node.children[node.search(isBefore)]!
-    const at = node.search(isBefore)
-    if (at < node.count) node.refs[at] = to
-    else node.next!.refs[0] = to
+    this.leaf = node
+    this.index = node.search(isBefore) - 1
   }
+}
+
+function isSmall(node: Node): boolean {
+  return node instanceof Leaf ? node.count < LEAF_MAX >> 2 : node.children.length < BRANCH_MAX >> 2
 }

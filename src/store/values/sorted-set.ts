@@ -50,15 +50,18 @@ export class SortedSetValue implements Structure {
 
   readonly #table = new ElementTable(SCORE_BYTES)
   readonly #tree = new OrderTree()
+  /** The member whose place is looked for: it and all before it come before that. */
   #targetScore = 0
+  #targetRef = 0
   #target: Uint8Array = scoreBytes
   #targetStart = 0
   #targetEnd = 0
-  readonly #isBeforeTarget: IsBefore
+  readonly #isBefore: IsBefore
 
   constructor() {
-    this.#isBeforeTarget = (score, ref) => {
+    this.#isBefore = (score, ref) => {
       if (score !== this.#targetScore) return score < this.#targetScore
+      if (ref === this.#targetRef) return true
       const table = this.#table
       table.read(ref)
       return compareBytes(table.bytes, table.start, table.end, this.#target, this.#targetStart, this.#targetEnd) < 0
@@ -79,27 +82,24 @@ export class SortedSetValue implements Structure {
     return this.#table
   }
 
-  #aim(score: number, member: Uint8Array, start: number, end: number): void {
+  #aim(score: number, ref: number, member: Uint8Array, start: number, end: number): void {
     this.#targetScore = score
+    this.#targetRef = ref
     this.#target = member
     this.#targetStart = start
     this.#targetEnd = end
   }
 
-  /** The table moves an entry: so does the tree. The target of the operation under way stays. */
+  /** The table moves an entry: so does the tree. It is never under way with something else at that time. */
   #moved(from: number, to: number): void {
     const table = this.#table
     const { bytes, start, end } = table
-    const score = this.#targetScore
-    const target = this.#target
-    const targetStart = this.#targetStart
-    const targetEnd = this.#targetEnd
     table.readValue(from)
-    const own = table.bytes.readDoubleLE(table.start)
+    const score = table.bytes.readDoubleLE(table.start)
     table.read(from)
-    this.#aim(own, table.bytes, table.start, table.end)
-    this.#tree.replaceRef(this.#isBeforeTarget, to)
-    this.#aim(score, target, targetStart, targetEnd)
+    this.#aim(score, from, table.bytes, table.start, table.end)
+    this.#tree.locate(this.#isBefore)
+    this.#tree.leaf!.refs[this.#tree.index] = to
     table.bytes = bytes
     table.start = start
     table.end = end
@@ -127,22 +127,38 @@ export class SortedSetValue implements Structure {
   add(member: Uint8Array, score: number, start = 0, end: number = member.length): boolean {
     const hash = hashBytes(member, start, end)
     const old = this.#table.find(hash, member, start, end)
-    scoreBytes.writeDoubleLE(score, 0)
-    if (old === 0) {
-      const ref = this.#table.insert(hash, member, start, end, scoreBytes, 0, SCORE_BYTES)
-      this.#aim(score, member, start, end)
-      this.#tree.insert(this.#isBeforeTarget, score, ref)
-      return true
+    if (old !== 0) {
+      this.#read(old)
+      if (this.score !== score) this.update(member, score, start, end)
+      return false
     }
-    this.#read(old)
-    if (this.score === score) return false
-    this.#aim(this.score, member, start, end)
-    this.#tree.remove(this.#isBeforeTarget)
     scoreBytes.writeDoubleLE(score, 0)
-    this.#table.setValue(hash, old, scoreBytes, 0, SCORE_BYTES)
-    this.#aim(score, member, start, end)
-    this.#tree.insert(this.#isBeforeTarget, score, old)
-    return false
+    const ref = this.#table.insert(hash, member, start, end, scoreBytes, 0, SCORE_BYTES)
+    this.#aim(score, ref, member, start, end)
+    this.#tree.insert(this.#isBefore, score, ref)
+    return true
+  }
+
+  /** Gives the member that find() has just found another score. */
+  update(member: Uint8Array, score: number, start = 0, end: number = member.length): void {
+    const { ref } = this
+    const tree = this.#tree
+    this.#table.readValue(ref)
+    this.#table.bytes.writeDoubleLE(score, this.#table.start)
+    this.#aim(this.score, ref, member, start, end)
+    tree.locate(this.#isBefore)
+    const { scores, count } = tree.leaf!
+    const { index } = tree
+    // Between its neighbours, and not first of its leaf, of which branches know the score.
+    const mayStay = index > 0 && scores[index - 1]! < score && (index + 1 < count ? score < scores[index + 1]! : false)
+    if (mayStay) {
+      scores[index] = score
+    } else {
+      tree.remove(this.#isBefore)
+      this.#targetScore = score
+      tree.insert(this.#isBefore, score, ref)
+    }
+    this.score = score
   }
 
   delete(member: Uint8Array, start = 0, end: number = member.length): boolean {
@@ -150,8 +166,8 @@ export class SortedSetValue implements Structure {
     const ref = this.#table.find(hash, member, start, end)
     if (ref === 0) return false
     this.#read(ref)
-    this.#aim(this.score, member, start, end)
-    this.#tree.remove(this.#isBeforeTarget)
+    this.#aim(this.score, ref, member, start, end)
+    this.#tree.remove(this.#isBefore)
     this.#table.remove(hash, ref)
     return true
   }
@@ -171,8 +187,8 @@ export class SortedSetValue implements Structure {
   /** Rank from 0, -1 if there is no such member. Sets score as find() does. */
   rank(member: Uint8Array, start = 0, end: number = member.length): number {
     if (!this.find(member, start, end)) return -1
-    this.#aim(this.score, member, start, end)
-    return this.#tree.rank(this.#isBeforeTarget)
+    this.#aim(this.score, this.ref, member, start, end)
+    return this.#tree.rank(this.#isBefore) - 1
   }
 
   /** How many members have a score less than this, or at most this if `inclusive`. */
