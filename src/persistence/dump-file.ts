@@ -47,7 +47,7 @@ export interface PersistenceHooks {
   exit: (code: number) => void
 }
 
-const SLICE_MS = 2
+const SLICE_MS = 1
 /** redis 7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY */
 const RETRY_SECONDS = 5
 

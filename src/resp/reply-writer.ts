@@ -12,6 +12,7 @@ const REFERENCE_BYTES = 16 * 1024
 /** Above this a batch's bytes are given away with their buffer rather than copied into a string. */
 const STRING_MAX_BYTES = 32 * 1024
 const SMALL_COPY = 48
+const COPIED_PIECE_BYTES = 1024
 
 export interface ReplySink {
   writeText(latin1: string): void
@@ -29,6 +30,8 @@ export class ReplyWriter {
   #cut = 0
   #chunks: Buffer[] = []
   #chunkBytes = 0
+  /** Some chunk is a part of the buffer itself. */
+  #given = false
   #open = 0
   #muted = false
   /** What was there before it was muted ends here. */
@@ -209,11 +212,6 @@ export class ReplyWriter {
     this.#pos += header.length
   }
 
-  /** Forgets everything since `length` had this value; only within one batch and with no reference in between. */
-  truncate(length: number): void {
-    this.#pos = this.#cut + (length - this.#chunkBytes)
-  }
-
   /** Hands all bytes to the sink and starts anew. */
   drain(sink: ReplySink): void {
     if (this.#chunks.length === 0) {
@@ -229,7 +227,8 @@ export class ReplyWriter {
     this.#chunkBytes = 0
     this.#cut = 0
     this.#pos = 0
-    this.#buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    if (this.#given) this.#buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    this.#given = false
     sink.writeBuffers(chunks)
   }
 
@@ -242,6 +241,8 @@ export class ReplyWriter {
   }
 
   clear(): void {
+    if (this.#given) this.#buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    this.#given = false
     this.#chunks = []
     this.#chunkBytes = 0
     this.#cut = 0
@@ -257,10 +258,19 @@ export class ReplyWriter {
     return given
   }
 
+  /** What was written becomes a chunk: short pieces (headers around references) as copies, so that the buffer stays. */
   #cutHere(): void {
-    if (this.#pos === this.#cut) return
-    this.#chunks.push(this.#buf.subarray(this.#cut, this.#pos))
-    this.#chunkBytes += this.#pos - this.#cut
+    const length = this.#pos - this.#cut
+    if (length === 0) return
+    const piece = this.#buf.subarray(this.#cut, this.#pos)
+    this.#chunkBytes += length
+    if (length <= COPIED_PIECE_BYTES) {
+      this.#chunks.push(Buffer.from(piece))
+      this.#pos = this.#cut
+      return
+    }
+    this.#chunks.push(piece)
+    this.#given = true
     this.#cut = this.#pos
   }
 
@@ -287,6 +297,7 @@ export class ReplyWriter {
     const grown = Buffer.allocUnsafeSlow(Math.max(this.#buf.length * 2, kept.length + n + INITIAL_BYTES))
     grown.set(kept, 0)
     this.#mutedAt -= this.#cut
+    this.#given = false
     this.#buf = grown
     this.#pos = kept.length
     this.#cut = 0

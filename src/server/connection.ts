@@ -172,6 +172,7 @@ export class Connection implements Transport {
     const { parser } = this.#unfinished!
     this.#runAll(parser, null, 0)
     if (this.client.closing || parser.midRequest) return
+    this.#unfinished?.release()
     this.#unfinished = null
     this.#clients.recount(this)
   }

@@ -101,10 +101,37 @@ export class Keyspace {
     expireAt: number,
   ): number {
     const length = end - start
+    if (ref !== 0 && this.#overwriteLarge(hash, ref, type, encoding, bytes, start, end, expireAt)) return ref
     const copy = Buffer.allocUnsafeSlow(length)
     copy.set(bytes.subarray(start, end))
     const value = { bytes: copy, length, shared: false }
     return this.#putHandle(hash, key, keyStart, keyEnd, ref, type, encoding, this.#store.hold(value), expireAt)
+  }
+
+  /** Reuses the buffer of a large value that nobody else refers to, when the new one fits and half fills it. */
+  #overwriteLarge(
+    hash: number,
+    ref: number,
+    type: number,
+    encoding: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    expireAt: number,
+  ): boolean {
+    const store = this.#store
+    if (store.type(ref) !== TYPE_STRING || type !== TYPE_STRING || store.expireAt(ref) !== expireAt) return false
+    const large = store.largeString(ref)
+    const length = end - start
+    if (large === undefined || large.shared || length > large.bytes.length || length * 2 < large.bytes.length)
+      return false
+    this.beforeChange(hash, ref)
+    // Asked again: the snapshot walk may have handed the bytes on.
+    if (large.shared) return false
+    large.bytes.set(bytes.subarray(start, end))
+    large.length = length
+    setEncoding(store.segment(ref), ref, encoding)
+    return true
   }
 
   /** A string that the caller hands over without a copy. */

@@ -14,7 +14,7 @@ import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
 import { NEWLINE, type Replicas } from './replicas.ts'
 
-const SLICE_MS = 2
+const SLICE_MS = 1
 /** The walk waits while a replica's socket holds more than this. */
 const SOCKET_BYTES = 8 * 1024 * 1024
 

@@ -6,8 +6,8 @@
  *    branch   up to 64 children, with the least score, the first leaf and the count of members of each
  *    leaf     up to 128 scores and references in two typed arrays, linked to its neighbours
  *
- * Who looks for a place gives a function that says of a member whether it comes before that place; the members that do
- * are always the first ones. A member itself counts as before its own place, so it is the last of those.
+ * Who looks for a place says of a member whether it comes before that place; the members that do are always the first
+ * ones. A member itself counts as before its own place, so it is the last of those.
  */
 const LEAF_MAX = 128
 const LEAF_FIRST = 8
@@ -15,7 +15,12 @@ const BRANCH_MAX = 64
 const LEAF_OVERHEAD_BYTES = 280
 const BRANCH_BYTES = 1600
 
-export type IsBefore = (score: number, ref: number) => boolean
+export interface Place {
+  /** Members of a lower score come before, those of a higher one do not. NaN: score does not count. */
+  readonly score: number
+  /** The same for a member of this very score. */
+  isBefore(ref: number): boolean
+}
 
 class Leaf {
   scores = new Float64Array(LEAF_FIRST)
@@ -29,13 +34,16 @@ class Leaf {
   }
 
   /** How many come before. */
-  search(isBefore: IsBefore): number {
+  search(place: Place): number {
     const { scores, refs } = this
+    const { score } = place
+    const isScored = !Number.isNaN(score)
     let low = 0
     let high = this.count
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (isBefore(scores[middle]!, refs[middle]!)) low = middle + 1
+      const own = scores[middle]!
+      if (own !== score && isScored ? own < score : place.isBefore(refs[middle]!)) low = middle + 1
       else high = middle
     }
     return low
@@ -101,13 +109,16 @@ class Branch {
   }
 
   /** The last child whose first member comes before, or the first child. */
-  search(isBefore: IsBefore): number {
+  search(place: Place): number {
     const { children, scores } = this
+    const { score } = place
+    const isScored = !Number.isNaN(score)
     let low = 1
     let high = children.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (isBefore(scores[middle]!, children[middle]!.first.refs[0]!)) low = middle + 1
+      const own = scores[middle]!
+      if (own !== score && isScored ? own < score : place.isBefore(children[middle]!.first.refs[0]!)) low = middle + 1
       else high = middle
     }
     return low - 1
@@ -133,17 +144,17 @@ export class OrderTree {
   }
 
   /** Adds a member behind those that come before. */
-  insert(isBefore: IsBefore, score: number, ref: number): void {
-    const sibling = this.#insert(this.#root, isBefore, score, ref)
+  insert(place: Place, score: number, ref: number): void {
+    const sibling = this.#insert(this.#root, place, score, ref)
     if (sibling === null) return
     this.memoryBytes += BRANCH_BYTES
     this.#root = new Branch([this.#root, sibling])
   }
 
-  #insert(node: Node, isBefore: IsBefore, score: number, ref: number): Node | null {
-    if (node instanceof Leaf) return this.#insertInLeaf(node, isBefore, score, ref)
-    const at = node.search(isBefore)
-    const sibling = this.#insert(node.children[at]!, isBefore, score, ref)
+  #insert(node: Node, place: Place, score: number, ref: number): Node | null {
+    if (node instanceof Leaf) return this.#insertInLeaf(node, place, score, ref)
+    const at = node.search(place)
+    const sibling = this.#insert(node.children[at]!, place, score, ref)
     if (sibling === null) {
       node.count++
       if (at === 0) node.scores[0] = node.first.scores[0]!
@@ -155,8 +166,8 @@ export class OrderTree {
     return null
   }
 
-  #insertInLeaf(leaf: Leaf, isBefore: IsBefore, score: number, ref: number): Leaf | null {
-    const at = leaf.search(isBefore)
+  #insertInLeaf(leaf: Leaf, place: Place, score: number, ref: number): Leaf | null {
+    const at = leaf.search(place)
     if (leaf.count === LEAF_MAX) {
       // Members that arrive in order leave full leaves behind.
       const keep = at === LEAF_MAX && leaf.next === null ? LEAF_MAX : LEAF_MAX >> 1
@@ -199,8 +210,8 @@ export class OrderTree {
   }
 
   /** Removes the last member of those that come before. */
-  remove(isBefore: IsBefore): void {
-    this.#remove(this.#root, isBefore, 0)
+  remove(place: Place): void {
+    this.#remove(this.#root, place, 0)
     this.#dropEmptyRoot()
   }
 
@@ -216,18 +227,18 @@ export class OrderTree {
     }
   }
 
-  /** By rank where `isBefore` is null. */
-  #remove(node: Node, isBefore: IsBefore | null, rank: number): void {
+  /** By rank where there is no place. */
+  #remove(node: Node, place: Place | null, rank: number): void {
     if (node instanceof Leaf) {
-      node.remove(isBefore === null ? rank : node.search(isBefore) - 1)
+      node.remove(place === null ? rank : node.search(place) - 1)
       return
     }
     let left = rank
     let at = 0
-    if (isBefore !== null) at = node.search(isBefore)
+    if (place !== null) at = node.search(place)
     else while (left >= node.children[at]!.count) left -= node.children[at++]!.count
     const child = node.children[at]!
-    this.#remove(child, isBefore, left)
+    this.#remove(child, place, left)
     node.count--
     if (isSmall(child) && node.children.length > 1 && this.#join(node, at)) node.refresh()
     else node.scores[at] = child.first.scores[0]!
@@ -267,15 +278,15 @@ export class OrderTree {
   }
 
   /** How many members come before. */
-  rank(isBefore: IsBefore): number {
+  rank(place: Place): number {
     let node = this.#root
     let rank = 0
     while (node instanceof Branch) {
-      const at = node.search(isBefore)
+      const at = node.search(place)
       for (let i = 0; i < at; i++) rank += node.children[i]!.count
       node = node.children[at]!
     }
-    return rank + node.search(isBefore)
+    return rank + node.search(place)
   }
 
   /** Sets leaf and index to the member of this rank, which must exist. */
@@ -292,11 +303,11 @@ export class OrderTree {
   }
 
   /** Sets leaf and index to the last member of those that come before. */
-  locate(isBefore: IsBefore): void {
+  locate(place: Place): void {
     let node = this.#root
-    while (node instanceof Branch) node = node.children[node.search(isBefore)]!
+    while (node instanceof Branch) node = node.children[node.search(place)]!
     this.leaf = node
-    this.index = node.search(isBefore) - 1
+    this.index = node.search(place) - 1
   }
 }
 

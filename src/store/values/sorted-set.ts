@@ -18,7 +18,7 @@ import {
 import { ENCODING_LISTPACK } from '../record.ts'
 import type { Store, Structure } from '../store.ts'
 import { ElementTable } from './element-table.ts'
-import { type IsBefore, OrderTree } from './order-tree.ts'
+import { OrderTree, type Place } from './order-tree.ts'
 
 const SCORE_BYTES = 8
 const scoreBytes = Buffer.alloc(SCORE_BYTES)
@@ -43,6 +43,35 @@ export function compareBytes(
   return length === otherLength ? 0 : length < otherLength ? -1 : 1
 }
 
+/** The place of a member: it and all before it come before that. */
+class MemberPlace implements Place {
+  score = 0
+  readonly #table: ElementTable
+  #ref = 0
+  #member: Uint8Array = scoreBytes
+  #start = 0
+  #end = 0
+
+  constructor(table: ElementTable) {
+    this.#table = table
+  }
+
+  aim(score: number, ref: number, member: Uint8Array, start: number, end: number): void {
+    this.score = score
+    this.#ref = ref
+    this.#member = member
+    this.#start = start
+    this.#end = end
+  }
+
+  isBefore(ref: number): boolean {
+    if (ref === this.#ref) return true
+    const table = this.#table
+    table.read(ref)
+    return compareBytes(table.bytes, table.start, table.end, this.#member, this.#start, this.#end) < 0
+  }
+}
+
 export class SortedSetValue implements Structure {
   /** Set by each step of seek(), next() and previous(), and by find(). */
   score = 0
@@ -50,22 +79,10 @@ export class SortedSetValue implements Structure {
 
   readonly #table = new ElementTable(SCORE_BYTES)
   readonly #tree = new OrderTree()
-  /** The member whose place is looked for: it and all before it come before that. */
-  #targetScore = 0
-  #targetRef = 0
-  #target: Uint8Array = scoreBytes
-  #targetStart = 0
-  #targetEnd = 0
-  readonly #isBefore: IsBefore
+  readonly #place: MemberPlace
 
   constructor() {
-    this.#isBefore = (score, ref) => {
-      if (score !== this.#targetScore) return score < this.#targetScore
-      if (ref === this.#targetRef) return true
-      const table = this.#table
-      table.read(ref)
-      return compareBytes(table.bytes, table.start, table.end, this.#target, this.#targetStart, this.#targetEnd) < 0
-    }
+    this.#place = new MemberPlace(this.#table)
     this.#table.onMoved = (from, to) => this.#moved(from, to)
   }
 
@@ -82,14 +99,6 @@ export class SortedSetValue implements Structure {
     return this.#table
   }
 
-  #aim(score: number, ref: number, member: Uint8Array, start: number, end: number): void {
-    this.#targetScore = score
-    this.#targetRef = ref
-    this.#target = member
-    this.#targetStart = start
-    this.#targetEnd = end
-  }
-
   /** The table moves an entry: so does the tree. It is never under way with something else at that time. */
   #moved(from: number, to: number): void {
     const table = this.#table
@@ -97,8 +106,8 @@ export class SortedSetValue implements Structure {
     table.readValue(from)
     const score = table.bytes.readDoubleLE(table.start)
     table.read(from)
-    this.#aim(score, from, table.bytes, table.start, table.end)
-    this.#tree.locate(this.#isBefore)
+    this.#place.aim(score, from, table.bytes, table.start, table.end)
+    this.#tree.locate(this.#place)
     this.#tree.leaf!.refs[this.#tree.index] = to
     table.bytes = bytes
     table.start = start
@@ -134,8 +143,8 @@ export class SortedSetValue implements Structure {
     }
     scoreBytes.writeDoubleLE(score, 0)
     const ref = this.#table.insert(hash, member, start, end, scoreBytes, 0, SCORE_BYTES)
-    this.#aim(score, ref, member, start, end)
-    this.#tree.insert(this.#isBefore, score, ref)
+    this.#place.aim(score, ref, member, start, end)
+    this.#tree.insert(this.#place, score, ref)
     return true
   }
 
@@ -145,8 +154,8 @@ export class SortedSetValue implements Structure {
     const tree = this.#tree
     this.#table.readValue(ref)
     this.#table.bytes.writeDoubleLE(score, this.#table.start)
-    this.#aim(this.score, ref, member, start, end)
-    tree.locate(this.#isBefore)
+    this.#place.aim(this.score, ref, member, start, end)
+    tree.locate(this.#place)
     const { scores, count } = tree.leaf!
     const { index } = tree
     // Between its neighbours, and not first of its leaf, of which branches know the score.
@@ -154,9 +163,9 @@ export class SortedSetValue implements Structure {
     if (mayStay) {
       scores[index] = score
     } else {
-      tree.remove(this.#isBefore)
-      this.#targetScore = score
-      tree.insert(this.#isBefore, score, ref)
+      tree.remove(this.#place)
+      this.#place.score = score
+      tree.insert(this.#place, score, ref)
     }
     this.score = score
   }
@@ -166,8 +175,8 @@ export class SortedSetValue implements Structure {
     const ref = this.#table.find(hash, member, start, end)
     if (ref === 0) return false
     this.#read(ref)
-    this.#aim(this.score, ref, member, start, end)
-    this.#tree.remove(this.#isBefore)
+    this.#place.aim(this.score, ref, member, start, end)
+    this.#tree.remove(this.#place)
     this.#table.remove(hash, ref)
     return true
   }
@@ -187,23 +196,24 @@ export class SortedSetValue implements Structure {
   /** Rank from 0, -1 if there is no such member. Sets score as find() does. */
   rank(member: Uint8Array, start = 0, end: number = member.length): number {
     if (!this.find(member, start, end)) return -1
-    this.#aim(this.score, this.ref, member, start, end)
-    return this.#tree.rank(this.#isBefore) - 1
+    this.#place.aim(this.score, this.ref, member, start, end)
+    return this.#tree.rank(this.#place) - 1
   }
 
   /** How many members have a score less than this, or at most this if `inclusive`. */
   countBelow(score: number, inclusive: boolean): number {
-    return this.#tree.rank(inclusive ? (own) => own <= score : (own) => own < score)
+    return this.#tree.rank({ score, isBefore: () => inclusive })
   }
 
   /** The same by bytes, for members of equal score. */
   countBefore(member: Uint8Array, inclusive: boolean): number {
     const table = this.#table
     const limit = inclusive ? 0 : -1
-    return this.#tree.rank((_, ref) => {
+    const isBefore = (ref: number): boolean => {
       table.read(ref)
       return compareBytes(table.bytes, table.start, table.end, member, 0, member.length) <= limit
-    })
+    }
+    return this.#tree.rank({ score: Number.NaN, isBefore })
   }
 
   /** Goes to the member of this rank, which must exist: sets score and ref. */
