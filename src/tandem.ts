@@ -15,6 +15,8 @@ import { createLog } from './server/log.ts'
 import { Shutdown } from './server/shutdown.ts'
 import { encodingLimits } from './store/values/limits.ts'
 
+const NO_AOF = 'this version of Tandem has no append only file'
+
 export interface TandemOptions {
   config: Config
   /** Ends the process; an embedded server ends itself instead. */
@@ -90,7 +92,7 @@ export class Tandem {
     this.config.on('stop-writes-on-bgsave-error', () => this.#refreshDiskError())
     this.config.on('save', () => this.#refreshDiskError())
     this.config.onApply(['port', 'bind'], () => this.#listenAgain())
-    this.config.onApply('replicaof', () => undefined)
+    this.config.onApply('appendonly', (on) => (on ? NO_AOF : undefined))
   }
 
   #replicationAux() {
@@ -124,6 +126,8 @@ export class Tandem {
     log('notice', `Server initialized`)
     await this.metrics.start()
     options.onListening?.()
+    if (config.get('appendonly'))
+      log('warning', `WARNING appendonly yes: ${NO_AOF}. Writes since the last dump are lost in a crash.`)
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
     await this.persistence.load()

@@ -6,10 +6,11 @@
  *       |--- still unread by ------|---------- the backlog, for PSYNC --------|
  *            a slow replica
  *
- * Blocks are never reused: a socket may still send from one that is no longer listed. Offsets are bytes of the stream,
- * from 0; the 1-based offsets of PSYNC are converted by the callers.
+ * A block is used again only when no replica is attached: a socket may still send from one that is no longer listed.
+ * Offsets are bytes of the stream, from 0; the 1-based offsets of PSYNC are converted by the callers.
  */
 const BLOCK_BYTES = 256 * 1024
+const SPARE_BLOCKS = 8
 
 export class Backlog {
   /** repl-backlog-size. */
@@ -17,6 +18,8 @@ export class Backlog {
   end: number
   #start: number
   #blocks: Buffer[] = []
+  /** Blocks that nobody can refer to: fresh memory costs a page fault for each 4 KiB. */
+  #spare: Buffer[] = []
   /** Offset of the first byte of #blocks[0]. */
   #base: number
 
@@ -51,7 +54,8 @@ export class Backlog {
     while (from < end) {
       const used = this.end - this.#base
       const at = used % BLOCK_BYTES
-      if (used === this.#blocks.length * BLOCK_BYTES) this.#blocks.push(Buffer.allocUnsafeSlow(BLOCK_BYTES))
+      if (used === this.#blocks.length * BLOCK_BYTES)
+        this.#blocks.push(this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES))
       const block = this.#blocks.at(-1)!
       const length = Math.min(end - from, BLOCK_BYTES - at)
       if (length <= 64) for (let i = 0; i < length; i++) block[at + i] = bytes[from + i]!
@@ -72,13 +76,17 @@ export class Backlog {
     return this.#blocks[index]!.subarray(from, to)
   }
 
-  /** Lets go of what is older than the backlog's size and than `unread`, the slowest replica's offset. */
-  trim(unread: number): void {
+  /**
+   * Lets go of what is older than the backlog's size and than `unread`, the slowest replica's offset. `alone`: no replica
+   * is attached, so blocks may be written again.
+   */
+  trim(unread: number, alone: boolean): void {
     const keep = Math.min(this.end - this.size, unread)
     if (keep <= this.#start) return
     this.#start = keep
     while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= keep) {
-      this.#blocks.shift()
+      const block = this.#blocks.shift()!
+      if (alone && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block)
       this.#base += BLOCK_BYTES
     }
   }

@@ -4,66 +4,10 @@ import { before, suite, test } from 'node:test'
 import { differential, type Step, startPair } from '../support/differential.ts'
 import { comparePropagation } from '../support/propagation.ts'
 import { startTandem } from '../support/tandem.ts'
-import type { Command, RawReply } from '../support/wire.ts'
+import type { RawReply } from '../support/wire.ts'
 import { connectFor } from '../support/wire.ts'
-import { type Draw, randomSteps } from './random-steps.ts'
-
-const INTEGERS = [
-  '0',
-  '1',
-  '-1',
-  '127',
-  '128',
-  '-4096',
-  '4096',
-  '32768',
-  '-8388609',
-  '2147483648',
-  '9007199254740993',
-  '9223372036854775807',
-  '-9223372036854775808',
-]
-const FLOATS = ['0.1', '1.5e3', '-2', '3.0000000000000001', 'inf', 'nan', 'abc', '', '1e400', '0x10', '10.50']
-const KEYS = ['h1', 'h2', 'h3']
-
-function field(draw: Draw): string {
-  return draw.of(['', 'f', 'field', '12', `f:${draw.below(30)}`, 'x'.repeat(draw.of([10, 63, 64, 65, 300]))])
-}
-
-function value(draw: Draw): string {
-  return draw.of([
-    '',
-    'text',
-    draw.of(INTEGERS),
-    draw.of(FLOATS),
-    'v'.repeat(draw.of([5, 63, 64, 65, 5000])),
-    '\x00\xff\r\n',
-  ])
-}
-
-function pairs(draw: Draw): string[] {
-  return Array.from({ length: 1 + draw.below(6) }, () => [field(draw), value(draw)]).flat()
-}
-
-const MAKERS: ((draw: Draw) => Command)[] = [
-  (draw) => ['HSET', draw.of(KEYS), ...pairs(draw)],
-  (draw) => ['HSET', draw.of(KEYS), `f:${draw.below(30)}`, value(draw)],
-  (draw) => ['HMSET', draw.of(KEYS), ...pairs(draw)],
-  (draw) => ['HSETNX', draw.of(KEYS), field(draw), value(draw)],
-  (draw) => ['HDEL', draw.of(KEYS), ...draw.some(1, 4, () => field(draw))],
-  (draw) => ['HGET', draw.of(KEYS), field(draw)],
-  (draw) => ['HMGET', draw.of(KEYS), ...draw.some(1, 4, () => field(draw))],
-  (draw) => ['HGETALL', draw.of(KEYS)],
-  (draw) => ['HKEYS', draw.of(KEYS)],
-  (draw) => ['HVALS', draw.of(KEYS)],
-  (draw) => ['HLEN', draw.of(KEYS)],
-  (draw) => ['HEXISTS', draw.of(KEYS), field(draw)],
-  (draw) => ['HSTRLEN', draw.of(KEYS), field(draw)],
-  (draw) => ['HINCRBY', draw.of(KEYS), field(draw), draw.of([...INTEGERS, 'x', '1.5', ''])],
-  (draw) => ['HINCRBYFLOAT', draw.of(KEYS), field(draw), draw.of([...FLOATS, ...INTEGERS])],
-  (draw) => ['OBJECT', 'ENCODING', draw.of(KEYS)],
-  (draw) => (draw.below(10) === 0 ? ['DEL', draw.of(KEYS)] : ['HSCAN', draw.of(KEYS), '0', 'COUNT', '100000']),
-]
+import { HASH_MAKERS } from './makers-hash.ts'
+import { randomSteps } from './random-steps.ts'
 
 /** The order of a table's elements is nobody's business. */
 const SORTED = {
@@ -78,13 +22,13 @@ suite('hash commands against redis-server', () => {
 
   for (const seed of [1, 2, 3]) {
     test(`commands at random, seed ${seed}`, (t) =>
-      differential(t, () => randomSteps(seed, 3000, MAKERS), { normalise: SORTED }))
+      differential(t, () => randomSteps(seed, 3000, HASH_MAKERS), { normalise: SORTED }))
   }
 
   test('small limits make tables of packed hashes', async (t) => {
     const limits: Step[] = ['CONFIG SET hash-max-listpack-entries 3', 'CONFIG SET hash-max-listpack-value 8']
     const defaults: Step[] = ['CONFIG SET hash-max-listpack-entries 512', 'CONFIG SET hash-max-listpack-value 64']
-    await differential(t, () => [...limits, ...randomSteps(7, 3000, MAKERS), ...defaults], { normalise: SORTED })
+    await differential(t, () => [...limits, ...randomSteps(7, 3000, HASH_MAKERS), ...defaults], { normalise: SORTED })
   })
 
   test('sizes around the limits, and beyond what a record holds', async (t) => {

@@ -5,58 +5,8 @@ import { differential, type Step, startPair } from '../support/differential.ts'
 import { comparePropagation, propagated } from '../support/propagation.ts'
 import { startTandem } from '../support/tandem.ts'
 import { type Command, connectFor, type RawReply } from '../support/wire.ts'
-import { type Draw, randomSteps } from './random-steps.ts'
-
-const KEYS = ['s1', 's2', 's3', 's4']
-
-function integer(draw: Draw): string {
-  return draw.of([
-    String(draw.below(20) - 10),
-    String(draw.below(100_000) - 50_000),
-    '32767',
-    '32768',
-    '-32769',
-    '2147483648',
-    '-2147483649',
-    '9007199254740993',
-    '9223372036854775807',
-    '-9223372036854775808',
-  ])
-}
-
-function member(draw: Draw): string {
-  if (draw.below(3) > 0) return integer(draw)
-  return draw.of(['', 'a', 'b', '-0', '01', `m:${draw.below(20)}`, 'x'.repeat(draw.of([63, 64, 65])), '\x00\xff'])
-}
-
-/** Sets of integers stay so for longer. */
-function memberOf(key: string, draw: Draw): string {
-  return key === 's1' && draw.below(100) > 0 ? integer(draw) : member(draw)
-}
-
-const MAKERS: ((draw: Draw) => Command)[] = [
-  (draw) => {
-    const key = draw.of(KEYS)
-    return ['SADD', key, ...draw.some(1, 5, () => memberOf(key, draw))]
-  },
-  (draw) => ['SREM', draw.of(KEYS), ...draw.some(1, 5, () => member(draw))],
-  (draw) => ['SCARD', draw.of(KEYS)],
-  (draw) => ['SMEMBERS', draw.of(KEYS)],
-  (draw) => ['SISMEMBER', draw.of(KEYS), member(draw)],
-  (draw) => ['SMISMEMBER', draw.of(KEYS), ...draw.some(1, 5, () => member(draw))],
-  (draw) => ['SMOVE', draw.of(KEYS), draw.of(KEYS), member(draw)],
-  (draw) => [draw.of(['SINTER', 'SUNION', 'SDIFF']), ...draw.some(1, 4, () => draw.of(KEYS))],
-  (draw) => [
-    draw.of(['SINTERSTORE', 'SUNIONSTORE', 'SDIFFSTORE']),
-    draw.of(KEYS),
-    ...draw.some(1, 3, () => draw.of(KEYS)),
-  ],
-  (draw) => ['SINTERCARD', 2, draw.of(KEYS), draw.of(KEYS), 'LIMIT', draw.below(4)],
-  () => ['OBJECT', 'ENCODING', 's1'],
-  (draw) => ['SSCAN', draw.of(KEYS), '0', 'COUNT', '100000'],
-  (draw) => ['SSCAN', draw.of(KEYS), '0', 'COUNT', '100000', 'MATCH', draw.of(['m:*', '*1*', '*'])],
-  (draw) => (draw.below(6) === 0 ? ['DEL', draw.of(KEYS)] : ['SADD', 's1', integer(draw)]),
-]
+import { SET_MAKERS } from './makers-set.ts'
+import { randomSteps } from './random-steps.ts'
 
 const SORTED = {
   sscan: (answer: RawReply) => {
@@ -70,13 +20,13 @@ suite('set commands against redis-server', () => {
 
   for (const seed of [1, 2, 3]) {
     test(`commands at random, seed ${seed}`, (t) =>
-      differential(t, () => randomSteps(seed, 4000, MAKERS), { normalise: SORTED }))
+      differential(t, () => randomSteps(seed, 4000, SET_MAKERS), { normalise: SORTED }))
   }
 
   test('set-max-intset-entries 4', async (t) => {
     const set: Step[] = ['CONFIG SET set-max-intset-entries 4']
     const reset: Step[] = ['CONFIG SET set-max-intset-entries 512']
-    await differential(t, () => [...set, ...randomSteps(9, 3000, MAKERS), ...reset], { normalise: SORTED })
+    await differential(t, () => [...set, ...randomSteps(9, 3000, SET_MAKERS), ...reset], { normalise: SORTED })
   })
 
   test('sizes around the limits', async (t) => {

@@ -99,7 +99,7 @@ export class Replicas {
       if (this.#overLimits(replica)) continue
       if (replica.state !== 'wait_bgsave' && replica.wantsStream) unread = Math.min(unread, replica.sent)
     }
-    backlog.trim(unread)
+    backlog.trim(unread, this.list.length === 0)
   }
 
   #overLimits(replica: Replica): boolean {

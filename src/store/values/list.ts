@@ -24,7 +24,7 @@ import {
 } from '../encodings/listpack.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ENCODING_LISTPACK, ENCODING_QUICKLIST, NO_EXPIRE, TYPE_LIST } from '../record.ts'
-import type { Store, Structure } from '../store.ts'
+import type { Structure } from '../store.ts'
 import { type EncodingLimits, encodingLimits } from './limits.ts'
 
 /** redis 7.0.15 quicklist.c optimization_level */
@@ -443,15 +443,6 @@ function listpackOf(node: ListNode): Buffer {
   node.bytes.copy(bytes, LISTPACK_HEADER, node.start, node.end)
   frameListpack(bytes, 0, length, node.count)
   return bytes
-}
-
-/** The structure behind a list, or one made of its packed bytes: change it, then storeListValue(). */
-export function listValue(store: Store, ref: number): ListValue {
-  if (store.encoding(ref) !== ENCODING_LISTPACK) return store.structure<ListValue>(ref)
-  store.read(ref)
-  const list = new ListValue()
-  list.appendListpack(store.bytes, store.start, store.end)
-  return list
 }
 
 const writer = new ListpackWriter(1024)

@@ -2,19 +2,17 @@
  * Changes to packed values. A listpack is copied out of its record, changed, and written back: two short copies and no
  * object. Whoever changes one value at a time shares the one buffer here; nothing is kept in it from one command to the next.
  */
-import { INTSET_HEADER, type IntsetMember, intsetInsert, intsetLength, intsetRemove } from '../encodings/intset.ts'
 import {
   entryBytes,
   findEntry,
   frameListpack,
-  LISTPACK_FRAME,
   LISTPACK_HEADER,
   listpackLength,
   nextEntry,
   writeEntry,
 } from '../encodings/listpack.ts'
 import type { Keyspace } from '../keyspace.ts'
-import { ENCODING_INTSET, ENCODING_LISTPACK } from '../record.ts'
+import { ENCODING_LISTPACK } from '../record.ts'
 import type { Store } from '../store.ts'
 
 /** Longer ones are outside of records, where they can be written over. */
@@ -143,28 +141,3 @@ export class ListpackEditor {
 
 /** The one that commands use for the value that they change. */
 export const editor = new ListpackEditor()
-
-export const EMPTY_LISTPACK_BYTES = LISTPACK_FRAME
-
-/** Adds a member to a packed set of integers, at the place that intsetSearch() told. Returns the record's reference. */
-export function insertInIntset(
-  store: Store,
-  db: Keyspace,
-  hash: number,
-  ref: number,
-  member: IntsetMember,
-  index: number,
-): number {
-  store.read(ref)
-  const wanted = INTSET_HEADER + (intsetLength(store.bytes, store.start) + 1) * 8
-  if (scratch.length < wanted) grow(wanted, 0)
-  const length = intsetInsert(store.bytes, store.start, member, index, scratch)
-  return db.replaceBytes(hash, ref, ENCODING_INTSET, scratch, 0, length)
-}
-
-export function removeFromIntset(store: Store, db: Keyspace, hash: number, ref: number, index: number): number {
-  store.read(ref)
-  if (scratch.length < store.end - store.start) grow(store.end - store.start, 0)
-  const length = intsetRemove(store.bytes, store.start, index, scratch)
-  return db.replaceBytes(hash, ref, ENCODING_INTSET, scratch, 0, length)
-}
