@@ -33,6 +33,9 @@ export const ENCODING_QUICKLIST = 5
 export const ENCODING_SKIPLIST = 6
 export const ENCODING_STREAM = 7
 
+/** A string that is no integer to Redis even if it reads as one: what INCRBYFLOAT leaves. */
+export const ENCODING_TEXT = 8
+
 export const ENCODING_NAMES = [
   'auto',
   'raw',
@@ -42,6 +45,7 @@ export const ENCODING_NAMES = [
   'quicklist',
   'skiplist',
   'stream',
+  'text',
 ] as const
 
 export const FLAG_EXPIRES = 1

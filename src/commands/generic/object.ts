@@ -9,6 +9,7 @@ import {
   ENCODING_LISTPACK,
   ENCODING_NAMES,
   ENCODING_RAW,
+  ENCODING_TEXT,
   TYPE_LIST,
   TYPE_SET,
   TYPE_STRING,
@@ -53,7 +54,12 @@ export function encodingName(call: Call, ref: number): string {
   if (type !== TYPE_STRING || encoding === ENCODING_RAW) return ENCODING_NAMES[encoding]!
   store.read(ref)
   const length = store.end - store.start
-  if (length <= INTEGER_MAX_BYTES && parseInt64(store.bytes, store.start, store.end) !== undefined) return 'int'
+  if (
+    encoding !== ENCODING_TEXT &&
+    length <= INTEGER_MAX_BYTES &&
+    parseInt64(store.bytes, store.start, store.end) !== undefined
+  )
+    return 'int'
   return length <= EMBSTR_MAX_BYTES ? 'embstr' : 'raw'
 }
 

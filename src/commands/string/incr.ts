@@ -2,7 +2,7 @@
 import { addLongDouble, formatLongDoubleHuman, parseLongDouble } from '../../bytes/doubles.ts'
 import { parseInt64, parseInteger, writeInteger } from '../../bytes/integers.ts'
 import { NOTIFY_STRING } from '../../config/units.ts'
-import { NO_EXPIRE } from '../../store/record.ts'
+import { ENCODING_TEXT, NO_EXPIRE } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key } from '../define.ts'
 import { errors } from '../errors.ts'
@@ -102,7 +102,7 @@ function incrbyfloatCommand(call: Call): void {
     return
   }
   const text = Buffer.from(formatLongDoubleHuman(sum), 'latin1')
-  call.putString(1, ref, text, 0, text.length, expires)
+  call.putString(1, ref, text, 0, text.length, expires, ENCODING_TEXT)
   call.changed(1, NOTIFY_STRING, 'incrbyfloat')
   call.reply.bulk(text)
   call.propagateAs('SET', args.view(1), text, 'KEEPTTL')

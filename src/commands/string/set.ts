@@ -20,6 +20,7 @@ const INT64_MAX = 0x7fffffffffffffffn
 let flags = 0
 let expireAt = NO_EXPIRE
 let unit = ''
+let unitValueAt = 0
 
 function expireValue(call: Call, i: number, relative: boolean, seconds: boolean): boolean {
   const wide = call.args.int64(i)
@@ -60,7 +61,7 @@ function parseOptions(call: Call, from: number, isSet: boolean): boolean {
     else if (!isSet && args.is(i, 'PERSIST') && unit === '') flags |= PERSIST
     else if (
       next &&
-      unit === '' &&
+      (unit === '' || args.is(i, unit)) &&
       !(flags & (KEEPTTL | PERSIST)) &&
       (args.is(i, 'EX') || args.is(i, 'PX') || args.is(i, 'EXAT') || args.is(i, 'PXAT'))
     ) {
@@ -71,15 +72,22 @@ function parseOptions(call: Call, from: number, isSet: boolean): boolean {
       return false
     }
   }
-  if (unit !== '') return expireValue(call, valueAt, !unit.endsWith('AT'), unit.startsWith('EX'))
+  unitValueAt = valueAt
   return true
+}
+
+/** Reads the time behind EX, PX, EXAT or PXAT, if there was one. False after the error. */
+function readExpire(call: Call): boolean {
+  return unit === '' || expireValue(call, unitValueAt, !unit.endsWith('AT'), unit.startsWith('EX'))
 }
 
 function setCommand(call: Call): void {
   if (call.args.argc === 3) {
     flags = 0
     expireAt = NO_EXPIRE
+    unit = ''
   } else if (!parseOptions(call, 3, true)) return
+  if (!readExpire(call)) return
   genericSet(call, 2)
 }
 
@@ -143,6 +151,7 @@ function getexCommand(call: Call): void {
     call.reply.nullBulk()
     return
   }
+  if (!readExpire(call)) return
   call.replyString(ref)
   const key = call.args.view(1)
   if (expireAt !== NO_EXPIRE) {
