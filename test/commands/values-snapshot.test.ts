@@ -30,6 +30,8 @@ suite('a replica that comes while values change', () => {
           ['RPUSH', `list:${i % 50}`, ...many],
           ['SADD', `set:${i}`, ...many],
           ['HSET', `hash:${i}`, ...many.flatMap((name) => [name, i])],
+          // Packed, but too long for a record.
+          ['HSET', `wide:${i}`, ...many.slice(0, 400).flatMap((name) => [`a field of the name ${name}`, i])],
           ['ZADD', `zset:${i}`, ...many.flatMap((name, j) => [j % 5, name])],
         ])
       }
@@ -44,6 +46,7 @@ suite('a replica that comes while values change', () => {
         const member = `m:${n % 700}`
         batch.push(command, ['ZINCRBY', `zset:${n % 300}`, 1, member], ['SREM', `set:${n % 300}`, member])
         batch.push(
+          ['HINCRBY', `wide:${n % 300}`, `a field of the name m:${n % 400}`, 1],
           ['HINCRBY', `hash:${n % 300}`, member, 1],
           ['LPOP', `list:${n % 50}`],
           ['RPUSH', `list:${n % 50}`, n],

@@ -38,7 +38,7 @@ class HashTarget {
     this.#isNoted = false
     this.#value = null
     if (ref === 0) editor.create()
-    else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, ref)
+    else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, call.db, this.#hash, ref)
     else this.#value = call.store.structure<HashValue>(ref)
     return ref
   }
@@ -130,7 +130,7 @@ class HashTarget {
       return false
     }
     if (ref !== 0) {
-      if (value === null) editor.save(store, db, hash, ref)
+      if (value === null) editor.save(db, hash, ref)
       else if (this.#isNewValue) db.replaceStructure(hash, ref, ENCODING_HASHTABLE, value)
       else store.recount(ref)
       return true

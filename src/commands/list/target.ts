@@ -40,7 +40,7 @@ class ListTarget {
     this.#isNoted = false
     this.#value = null
     if (ref === 0) editor.create()
-    else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, ref)
+    else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, call.db, this.#hash, ref)
     else this.#value = call.store.structure<ListValue>(ref)
   }
 
@@ -116,7 +116,7 @@ class ListTarget {
     if (ref === 0) {
       this.#put(value)
     } else if (value === null) {
-      editor.save(store, db, hash, ref)
+      editor.save(db, hash, ref)
     } else if (this.#isNewValue) {
       const packed = value.toPacked()
       if (packed === undefined) db.replaceStructure(hash, ref, ENCODING_QUICKLIST, value)

@@ -73,7 +73,7 @@ class SetTarget {
       if (this.#intset.length < this.#intsetBytes) this.#intset = Buffer.allocUnsafeSlow(this.#intsetBytes * 2)
       store.bytes.copy(this.#intset, 0, store.start, store.end)
     } else if (this.#encoding === ENCODING_LISTPACK) {
-      editor.open(store, ref)
+      editor.open(store, call.db, hash, ref)
     } else {
       this.#value = store.structure<SetValue>(ref)
     }
@@ -191,7 +191,7 @@ class SetTarget {
     } else if (this.#encoding === ENCODING_INTSET) {
       db.replaceBytes(hash, ref, ENCODING_INTSET, this.#intset, 0, this.#intsetBytes)
     } else if (this.#encoding === ENCODING_LISTPACK) {
-      editor.save(store, db, hash, ref)
+      editor.save(db, hash, ref)
     } else if (this.#isNewValue) {
       db.replaceStructure(hash, ref, ENCODING_HASHTABLE, this.#value!)
     } else {

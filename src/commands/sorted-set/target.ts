@@ -47,7 +47,7 @@ class SortedSetTarget {
     this.#isNoted = false
     this.#value = null
     if (ref === 0) editor.create()
-    else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, ref)
+    else if (call.store.encoding(ref) === ENCODING_LISTPACK) editor.open(call.store, call.db, this.#hash, ref)
     else this.#value = call.store.structure<SortedSetValue>(ref)
     return ref
   }
@@ -188,7 +188,7 @@ class SortedSetTarget {
       return false
     }
     if (ref === 0) this.#put(value)
-    else if (value === null) editor.save(store, db, hash, ref)
+    else if (value === null) editor.save(db, hash, ref)
     else if (this.#isNewValue) db.replaceStructure(hash, ref, ENCODING_SKIPLIST, value)
     else store.recount(ref)
     return true

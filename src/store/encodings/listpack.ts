@@ -117,6 +117,9 @@ function backlenBytes(length: number): number {
 
 /** The position behind the entry at `at`. */
 export function nextEntry(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!
+  if (first < 0x80) return at + 2
+  if (first < 0xc0) return at + (first & 0x3f) + 2
   const length = contentBytes(bytes, at)
   return at + length + (length <= 127 ? 1 : backlenBytes(length))
 }
@@ -187,20 +190,26 @@ export function writeEntry(to: Buffer, pos: number, element: Uint8Array, start: 
     }
   }
   const length = end - start
-  let at = pos
-  if (length < 64) {
-    to[at++] = length | 0x80
-  } else if (length < 4096) {
-    to[at++] = (length >> 8) | 0xe0
-    to[at++] = length
-  } else {
-    to[at++] = 0xf0
-    at = to.writeUInt32LE(length, at)
-  }
+  let at = writeStringHead(to, pos, length)
   if (length <= SMALL_COPY) for (let i = 0; i < length; i++) to[at + i] = element[start + i]!
   else to.set(element.subarray(start, end), at)
   at += length
   return writeBacklen(to, at, at - pos)
+}
+
+/** Writes what comes before the bytes of a string and returns the position behind it. */
+function writeStringHead(to: Buffer, pos: number, length: number): number {
+  if (length < 64) {
+    to[pos] = length | 0x80
+    return pos + 1
+  }
+  if (length < 4096) {
+    to[pos] = (length >> 8) | 0xe0
+    to[pos + 1] = length
+    return pos + 2
+  }
+  to[pos] = 0xf0
+  return to.writeUInt32LE(length, pos + 1)
 }
 
 /** The same for a safe integer. */
@@ -239,53 +248,55 @@ function writeBacklen(to: Uint8Array, pos: number, length: number): number {
   return pos + size
 }
 
-/** Compares entries with one element, of which it looks once whether it is an integer. */
+/**
+ * Compares entries with one element, whose encoding it works out once: nearly all entries that differ do so in their
+ * first byte. An integer may also be there as its text, which Redis reads but does not write.
+ */
 export class EntryMatcher {
+  /** First byte of an entry that may be equal, and that of an integer's text. */
+  first = 0
+  text = 0
+  /** The encoding; of strings without the data. */
+  #head = Buffer.alloc(16)
+  #headLength = 0
   #element: Uint8Array = EMPTY
   #start = 0
-  #length = 0
-  #isInteger = false
-  #value = 0
-  #wide = 0n
+  #end = 0
 
   set(element: Uint8Array, start: number, end: number): void {
     this.#element = element
     this.#start = start
-    this.#length = end - start
-    this.#isInteger = false
-    if (!mayBeInteger(element, start, end)) return
-    this.#value = parseInteger(element, start, end)
-    if (!Number.isNaN(this.#value)) {
-      this.#isInteger = true
-    } else if (end - start > 15) {
-      const wide = parseInt64(element, start, end)
-      this.#isInteger = wide !== undefined
-      this.#wide = wide ?? 0n
+    this.#end = end
+    const length = end - start
+    const integer = integerEncoding(element, start, end)
+    if (integer > 0) {
+      writeEntry(this.#head, 0, element, start, end)
+      this.#headLength = integer
+      this.text = length | 0x80
+    } else {
+      this.#headLength = writeStringHead(this.#head, 0, length)
+      this.text = this.#head[0]!
     }
+    this.first = this.#head[0]!
   }
 
   matches(bytes: Buffer, at: number): boolean {
     const first = bytes[at]!
-    let data = 0
-    let length = 0
-    if ((first & 0xc0) === 0x80) {
-      data = at + 1
-      length = first & 0x3f
-    } else if ((first & 0xf0) === 0xe0) {
-      data = at + 2
-      length = ((first & 15) << 8) | bytes[at + 1]!
-    } else if (first === 0xf0) {
-      data = at + 5
-      length = uint32(bytes, at + 1)
-    } else {
-      if (!this.#isInteger) return false
-      if (Number.isNaN(this.#value)) return first === 0xf4 && bytes.readBigInt64LE(at + 1) === this.#wide
-      return integerAt(bytes, at) === this.#value
-    }
-    if (length !== this.#length) return false
+    if (first === this.text) return this.#matchesText(bytes, at, first === this.first ? this.#headLength : 1)
+    if (first !== this.first) return false
+    const head = this.#head
+    for (let i = 1; i < this.#headLength; i++) if (bytes[at + i] !== head[i]) return false
+    return true
+  }
+
+  #matchesText(bytes: Buffer, at: number, headLength: number): boolean {
+    for (let i = 1; i < headLength; i++) if (bytes[at + i] !== this.#head[i]) return false
     const element = this.#element
     const start = this.#start
-    for (let i = 0; i < length; i++) if (bytes[data + i] !== element[start + i]) return false
+    // Backwards: names of one kind begin alike.
+    for (let i = this.#end - 1, own = at + headLength + i - start; i >= start; i--, own--) {
+      if (bytes[own] !== element[i]) return false
+    }
     return true
   }
 }
@@ -306,11 +317,23 @@ export function findEntry(
   skip: number,
 ): number {
   matcher.set(element, start, end)
+  const wanted = matcher.first
+  const text = matcher.text
+  let left = 0
   let at = first
   while (at < eof) {
-    if (matcher.matches(bytes, at)) return at
-    at = nextEntry(bytes, at)
-    for (let i = 0; i < skip && at < eof; i++) at = nextEntry(bytes, at)
+    const byte = bytes[at]!
+    if (left === 0) {
+      if ((byte === wanted || byte === text) && matcher.matches(bytes, at)) return at
+      left = skip
+    } else {
+      left--
+    }
+    // Short strings and small integers, and the byte of their length behind them.
+    if (byte < 0x80) at += 2
+    else if (byte < 0xc0) at += (byte & 0x3f) + 2
+    else if (byte < 0xe0) at += 3
+    else at = nextEntry(bytes, at)
   }
   return -1
 }

@@ -13,14 +13,15 @@ import {
 } from '../encodings/listpack.ts'
 import type { Keyspace } from '../keyspace.ts'
 import { ENCODING_LISTPACK } from '../record.ts'
-import type { Store } from '../store.ts'
+import type { LargeString, Store } from '../store.ts'
 
-/** Longer ones are outside of records, where they can be written over. */
-const IN_RECORD_BYTES = 8192
+/** One that was too long for its record goes back into it when it is this short. */
+const BACK_IN_RECORD_BYTES = 4096
+const FIRST_BYTES = 16 * 1024
 /** Buffers that a large value left behind are not kept. */
 const KEPT_BYTES = 128 * 1024
 
-let scratch = Buffer.allocUnsafeSlow(2 * IN_RECORD_BYTES)
+let scratch = Buffer.allocUnsafeSlow(FIRST_BYTES)
 
 function grow(length: number, kept: number): void {
   const grown = Buffer.allocUnsafeSlow(Math.max(length, scratch.length * 2))
@@ -28,36 +29,52 @@ function grow(length: number, kept: number): void {
   scratch = grown
 }
 
-/** One listpack that is being changed. Positions are indexes into `bytes`. */
+/**
+ * One listpack that is being changed. Positions are indexes into `bytes`, which one that is too long for its record has
+ * for itself: that is changed where it is, and must be saved once it is.
+ */
 export class ListpackEditor {
   bytes: Buffer = scratch
   /** Position of the end mark. */
   eof = LISTPACK_HEADER
   count = 0
-  isChanged = false
 
   readonly first = LISTPACK_HEADER
+
+  #large: LargeString | null = null
+  #db: Keyspace | null = null
+  #hash = 0
+  #ref = 0
+  #isNoted = false
 
   /** Begins with an empty one. */
   create(): void {
     this.bytes = scratch
     this.eof = LISTPACK_HEADER
     this.count = 0
-    this.isChanged = false
+    this.#large = null
   }
 
   /** Begins with that of a record. */
-  open(store: Store, ref: number): void {
+  open(store: Store, db: Keyspace, hash: number, ref: number): void {
     store.read(ref)
     const { bytes, start } = store
     const length = store.end - start
+    this.count = listpackLength(bytes, start, store.end)
+    this.eof = length - 1
+    this.#large = store.largeString(ref) ?? null
+    if (this.#large !== null) {
+      this.bytes = bytes
+      this.#db = db
+      this.#hash = hash
+      this.#ref = ref
+      this.#isNoted = false
+      return
+    }
     if (scratch.length < length) grow(length, 0)
     if (length <= 128) for (let i = 0; i < length; i++) scratch[i] = bytes[start + i]!
     else bytes.copy(scratch, 0, start, start + length)
     this.bytes = scratch
-    this.eof = length - 1
-    this.count = listpackLength(scratch, 0, length)
-    this.isChanged = false
   }
 
   /** Bytes of the whole listpack. */
@@ -90,38 +107,53 @@ export class ListpackEditor {
 
   /** Removes the entries of [at, next), which are so many. */
   remove(at: number, next: number, count: number): void {
+    if (this.#large !== null) this.#makeRoom(this.#large, 0)
     this.bytes.copyWithin(at, next, this.eof)
     this.eof -= next - at
     this.count -= count
-    this.isChanged = true
   }
 
   #splice(at: number, next: number, removed: number, element: Uint8Array, start: number, end: number): number {
     const size = entryBytes(element, start, end)
     const eof = this.eof + size - (next - at)
-    if (eof + 1 > scratch.length) grow(eof + 1, this.eof)
-    this.bytes = scratch
-    if (next < this.eof && at + size !== next) scratch.copyWithin(at + size, next, this.eof)
-    writeEntry(scratch, at, element, start, end)
+    if (this.#large !== null) {
+      this.#makeRoom(this.#large, eof + 1)
+    } else if (eof + 1 > scratch.length) {
+      grow(eof + 1, this.eof)
+      this.bytes = scratch
+    }
+    const { bytes } = this
+    if (next < this.eof && at + size !== next) bytes.copyWithin(at + size, next, this.eof)
+    writeEntry(bytes, at, element, start, end)
     this.eof = eof
     this.count += 1 - removed
-    this.isChanged = true
     return at + size
   }
 
-  /** Writes it back to its record. Returns the reference of that, which may have changed. */
-  save(store: Store, db: Keyspace, hash: number, ref: number): number {
-    const { length } = this
-    frameListpack(this.bytes, 0, length, this.count)
-    const large = length > IN_RECORD_BYTES ? store.largeString(ref) : undefined
-    if (large === undefined) {
-      const target = db.replaceBytes(hash, ref, ENCODING_LISTPACK, this.bytes, 0, length)
-      this.#release()
-      return target
+  /** For a change of a long one: the snapshot has its copy, and there is room for so many bytes. */
+  #makeRoom(large: LargeString, length: number): void {
+    const db = this.#db!
+    if (length > large.bytes.length) {
+      large.length = this.eof + 1
+      db.writableString(this.#hash, this.#ref, length, ENCODING_LISTPACK)
+      this.bytes = large.bytes
+    } else if (!this.#isNoted) {
+      db.beforeChange(this.#hash, this.#ref)
     }
-    const target = db.writableString(hash, ref, length, ENCODING_LISTPACK)
-    this.bytes.copy(large.bytes, 0, 0, length)
-    large.length = length
+    this.#isNoted = true
+  }
+
+  /** Writes it back to its record. Returns the reference of that, which may have changed. */
+  save(db: Keyspace, hash: number, ref: number): number {
+    const { length } = this
+    const large = this.#large
+    frameListpack(this.bytes, 0, length, this.count)
+    this.#large = null
+    if (large !== null) {
+      large.length = length
+      if (length > BACK_IN_RECORD_BYTES) return ref
+    }
+    const target = db.replaceBytes(hash, ref, ENCODING_LISTPACK, this.bytes, 0, length)
     this.#release()
     return target
   }
@@ -135,7 +167,7 @@ export class ListpackEditor {
   }
 
   #release(): void {
-    if (scratch.length > KEPT_BYTES) scratch = Buffer.allocUnsafeSlow(2 * IN_RECORD_BYTES)
+    if (scratch.length > KEPT_BYTES) scratch = Buffer.allocUnsafeSlow(FIRST_BYTES)
   }
 }
 

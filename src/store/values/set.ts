@@ -115,9 +115,14 @@ export function visitSet(store: Store, ref: number, visitor: MemberVisitor): voi
   }
 }
 
+// Visits are never within each other.
+const visited = new ListpackEntry()
+const visitedMember = new IntsetMember()
+const visitedDigits = Buffer.alloc(24)
+
 export function visitIntset(bytes: Buffer, start: number, visitor: MemberVisitor): void {
-  const member = new IntsetMember()
-  const digits = Buffer.allocUnsafe(24)
+  const member = visitedMember
+  const digits = visitedDigits
   const count = intsetLength(bytes, start)
   for (let i = 0; i < count; i++) {
     member.read(bytes, start, i)
@@ -126,7 +131,7 @@ export function visitIntset(bytes: Buffer, start: number, visitor: MemberVisitor
 }
 
 export function visitListpack(bytes: Buffer, first: number, eof: number, visitor: MemberVisitor): void {
-  const entry = new ListpackEntry()
+  const entry = visited
   for (let at = first; at < eof; at = nextEntry(bytes, at)) {
     entry.read(bytes, at)
     if (visitor(entry.bytes, entry.start, entry.end) === false) return

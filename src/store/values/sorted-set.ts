@@ -284,6 +284,8 @@ export class SortedSetValue implements Structure {
 }
 
 const entry = new ListpackEntry()
+/** Of visitPacked(), where visits are never within each other. */
+const member = new ListpackEntry()
 
 /** The score that a packed sorted set has as its entry at `at`. redis 7.0.15 t_zset.c zzlGetScore */
 export function packedScore(bytes: Buffer, at: number): number {
@@ -396,7 +398,6 @@ function visitPacked(
   backwards: boolean,
   visitor: ScoredVisitor,
 ): void {
-  const member = new ListpackEntry()
   let at = seekEntry(bytes, first, eof, 2 * (backwards ? from + count - 1 : from))
   for (let left = count; left > 0 && at < eof; left--) {
     const scoreAt = nextEntry(bytes, at)
