@@ -48,11 +48,20 @@ export class Call {
 
   /** The key at argument i, for reading: 0 if there is none. Counts a hit or miss and touches its access clock. */
   lookupRead(i: number): number {
-    return this.lookupReadKey(this.args.buf, this.args.start(i), this.args.end(i))
+    const { args } = this
+    return this.#read(this.#hashOf(args, i), args.buf, args.start(i), args.end(i))
   }
 
   lookupReadKey(key: Buffer, start = 0, end: number = key.length): number {
-    const ref = this.#live(key, start, end)
+    return this.#read(hashBytes(key, start, end), key, start, end)
+  }
+
+  #hashOf(args: Request, i: number): number {
+    return i === 1 && args.hashed ? args.keyHash : hashBytes(args.buf, args.start(i), args.end(i))
+  }
+
+  #read(hash: number, key: Buffer, start: number, end: number): number {
+    const ref = this.#live(hash, key, start, end)
     if (ref === 0) {
       this.host.stats.keyspaceMisses++
       if (this.host.notifies !== 0) this.host.notify(NOTIFY_KEY_MISS, 'keymiss', key.subarray(start, end), this.db.id)
@@ -65,26 +74,29 @@ export class Call {
 
   /** The key at argument i, to be changed: 0 if there is none. */
   lookupWrite(i: number): number {
-    return this.lookupWriteKey(this.args.buf, this.args.start(i), this.args.end(i))
+    const { args } = this
+    const ref = this.#live(this.#hashOf(args, i), args.buf, args.start(i), args.end(i))
+    if (ref !== 0) this.host.touch(ref)
+    return ref
   }
 
   lookupWriteKey(key: Buffer, start = 0, end: number = key.length): number {
-    const ref = this.#live(key, start, end)
+    const ref = this.#live(hashBytes(key, start, end), key, start, end)
     if (ref !== 0) this.host.touch(ref)
     return ref
   }
 
   /** Whether and where the key is, without statistics and without touching it (OBJECT, TTL, DEBUG, SCAN). */
   peek(i: number): number {
-    return this.#live(this.args.buf, this.args.start(i), this.args.end(i))
+    const { args } = this
+    return this.#live(this.#hashOf(args, i), args.buf, args.start(i), args.end(i))
   }
 
   peekKey(key: Buffer): number {
-    return this.#live(key, 0, key.length)
+    return this.#live(hashBytes(key, 0, key.length), key, 0, key.length)
   }
 
-  #live(key: Buffer, start: number, end: number): number {
-    const hash = hashBytes(key, start, end)
+  #live(hash: number, key: Buffer, start: number, end: number): number {
     this.hash = hash
     const ref = this.db.find(hash, key, start, end)
     if (ref === 0 || this.db.expires.size === 0) return ref

@@ -13,6 +13,8 @@ export const COMPLETE = 1
 export const FAILED = -1
 
 const INLINE_MAX_BYTES = 64 * 1024
+/** Room in the further requests of a batch; it grows. */
+const BATCH_ARGUMENTS = 8
 const COUNT_MAX = 0x7fffffff
 const CR = 13
 const NOT_A_LENGTH = -2
@@ -23,7 +25,11 @@ export interface ParserLimits {
 }
 
 export class RequestParser {
-  readonly request = new Request()
+  request = new Request()
+  /** The requests of nextBatch(). */
+  readonly batch: Request[] = [this.request]
+  /** Why nextBatch() stopped: COMPLETE when it had as many as it wanted. */
+  status = COMPLETE
   error = ''
   /** First byte that no finished request has consumed. */
   pos = 0
@@ -96,6 +102,8 @@ export class RequestParser {
     if (this.#remaining === 0) {
       if (this.pos >= this.#end) return INCOMPLETE
       request.argc = 0
+      request.hashed = false
+      request.from = this.pos
       this.#start = this.pos
       if (this.#buf[this.pos] !== 42) return this.#inline()
       const count = this.#length(protocolError.tooBigMultibulkCount)
@@ -106,6 +114,31 @@ export class RequestParser {
       this.#remaining = count
     }
     return this.#arguments()
+  }
+
+  /** Parses up to `max` requests, so that their keys can be looked up together: `batch` holds them. Their number. */
+  nextBatch(max: number): number {
+    const { batch } = this
+    // A request that was under way is the first to be completed.
+    if (this.request !== batch[0]) {
+      batch[batch.indexOf(this.request)] = batch[0]!
+      batch[0] = this.request
+    }
+    let count = 0
+    for (;;) {
+      this.status = this.next()
+      if (this.status !== COMPLETE || ++count === max) return count
+      if (count === batch.length) batch.push(new Request(BATCH_ARGUMENTS))
+      this.request = batch[count]!
+    }
+  }
+
+  /** This request of the batch and those behind it have not run: they will be parsed again. */
+  rewind(request: Request): void {
+    this.pos = request.from
+    this.#start = request.from
+    this.#remaining = 0
+    this.#bulkLength = -1
   }
 
   #badCount(count: number): number {

@@ -15,6 +15,11 @@ export class Request {
   /** Range of the whole multibulk request in `buf`; equal when the request came inline and has no such bytes. */
   rawStart = 0
   rawEnd = 0
+  /** Where it began in the bytes that the parser reads. */
+  from = 0
+  /** Hash of argument 1, if it was computed ahead (see store/look-ahead.ts). */
+  keyHash = 0
+  hashed = false
 
   constructor(capacity = 64) {
     this.starts = new Int32Array(capacity)

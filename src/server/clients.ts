@@ -7,6 +7,7 @@ import type { ClientsHost } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
+import { LookAhead } from '../store/look-ahead.ts'
 import type { Connection } from './connection.ts'
 
 export class Clients implements ClientsHost {
@@ -14,6 +15,7 @@ export class Clients implements ClientsHost {
   readonly reply = new ReplyWriter()
   readonly limits: ParserLimits
   readonly parser: RequestParser
+  readonly lookAhead: LookAhead
   /** Whose batch is running. */
   current: Client | null = null
   /** Called after each batch of requests, before the shared read buffer is used again. */
@@ -31,6 +33,7 @@ export class Clients implements ClientsHost {
 
   constructor(engine: Engine) {
     this.engine = engine
+    this.lookAhead = new LookAhead(engine.store)
     this.limits = { maxBulkBytes: engine.config.get('proto-max-bulk-len') }
     engine.config.on('proto-max-bulk-len', () => {
       this.limits.maxBulkBytes = engine.config.get('proto-max-bulk-len')

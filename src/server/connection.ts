@@ -7,12 +7,14 @@ import { Client, type Transport } from '../commands/client.ts'
 import { DONE, POSTPONED } from '../engine/execute.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
-import { COMPLETE, FAILED, type RequestParser } from '../resp/request-parser.ts'
+import { COMPLETE, FAILED, INCOMPLETE, type RequestParser } from '../resp/request-parser.ts'
 import { Unfinished } from '../resp/unfinished.ts'
 import type { Clients } from './clients.ts'
 
 /** More than this does not wait for the end of the turn. */
 const FLUSH_BYTES = 256 * 1024
+/** As many requests of a pipeline have their keys looked up together. */
+const BATCH_REQUESTS = 32
 
 export class Connection implements Transport {
   readonly client: Client
@@ -181,16 +183,21 @@ export class Connection implements Transport {
   #runAll(parser: RequestParser, chunk: Buffer | null, length: number): void {
     const { client } = this
     this.#batch((reply) => {
-      for (;;) {
-        parser.unauthenticated = this.#clients.engine.requiresAuth && !client.authenticated
-        const status = parser.next()
-        if (status !== COMPLETE) {
-          if (status === FAILED) this.#protocolError(parser, reply)
+      const { engine } = this.#clients
+      const { batch } = parser
+      do {
+        parser.unauthenticated = engine.requiresAuth && !client.authenticated
+        const count = parser.nextBatch(parser.unauthenticated ? 1 : BATCH_REQUESTS)
+        if (count > 1) this.#clients.lookAhead.run(engine.store.databases[client.db]!, batch, count)
+        for (let i = 0; i < count; i++) {
+          const request = batch[i]!
+          if (request.argc === 0 || this.#runOne(request, reply)) continue
+          if (i + 1 < count) parser.rewind(batch[i + 1]!)
+          else parser.status = INCOMPLETE
           return
         }
-        if (parser.request.argc === 0) continue
-        if (!this.#runOne(parser.request, reply)) return
-      }
+      } while (parser.status === COMPLETE)
+      if (parser.status === FAILED) this.#protocolError(parser, reply)
     })
     if (chunk !== null && !client.closing && parser.midRequest) this.#keep(parser, chunk, length)
   }

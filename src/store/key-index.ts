@@ -71,6 +71,12 @@ export class KeyIndex {
     return this.#seek(segment, segment.home(hash), hash)
   }
 
+  /** Reads the home slot of a hash, to have it in the processor's cache when it is wanted (see look-ahead.ts). */
+  touch(hash: number): number {
+    const segment = this.#segment(hash)
+    return segment.table[segment.home(hash) * 2]!
+  }
+
   next(hash: number): number {
     return this.#seek(this.#segment(hash), this.cursor + 1, hash)
   }

@@ -9,10 +9,13 @@ import { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Request } from '../../resp/request.ts'
 import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
 import { Unfinished } from '../../resp/unfinished.ts'
+import { LookAhead } from '../../store/look-ahead.ts'
 import type { ReplicationStream } from '../stream.ts'
 
 const LIMITS = { maxBulkBytes: Number.MAX_SAFE_INTEGER }
 const EMPTY = Buffer.alloc(0)
+/** As many commands have their keys looked up together. */
+const BATCH_REQUESTS = 32
 
 export class Applier {
   readonly client: Client
@@ -23,6 +26,7 @@ export class Applier {
   #stream: ReplicationStream
   #parser = new RequestParser(LIMITS)
   #reply = new ReplyWriter()
+  #lookAhead: LookAhead
   #unfinished: Unfinished | null = null
   /** Applied commands that lie behind each other, not yet passed on. */
   #run: Buffer = EMPTY
@@ -34,6 +38,7 @@ export class Applier {
   constructor(engine: Engine, stream: ReplicationStream, transport: Transport, database: number, id: number) {
     this.#engine = engine
     this.#stream = stream
+    this.#lookAhead = new LookAhead(engine.store)
     this.client = new Client(id, transport, engine.now)
     this.client.isMaster = true
     this.client.authenticated = true
@@ -67,18 +72,21 @@ export class Applier {
   }
 
   #applyAll(parser: RequestParser): string | null {
-    const { request } = parser
-    for (;;) {
-      const status = parser.next()
-      if (status === FAILED) return `Protocol error (${parser.error}) in the stream of the master`
-      if (status !== COMPLETE) return null
-      // A bare newline keeps the link alive and is no part of the stream.
-      if (request.argc === 0) continue
-      if (request.rawEnd === request.rawStart) return 'the master sent an inline command'
-      this.#engine.executor.process(this.client, request, this.#reply)
-      if (this.client.closing) return null
-      this.#applied(request)
-    }
+    const { batch } = parser
+    do {
+      const count = parser.nextBatch(BATCH_REQUESTS)
+      if (count > 1) this.#lookAhead.run(this.#engine.store.databases[this.client.db]!, batch, count)
+      for (let i = 0; i < count; i++) {
+        const request = batch[i]!
+        // A bare newline keeps the link alive and is no part of the stream.
+        if (request.argc === 0) continue
+        if (request.rawEnd === request.rawStart) return 'the master sent an inline command'
+        this.#engine.executor.process(this.client, request, this.#reply)
+        if (this.client.closing) return null
+        this.#applied(request)
+      }
+    } while (parser.status === COMPLETE)
+    return parser.status === FAILED ? `Protocol error (${parser.error}) in the stream of the master` : null
   }
 
   #applied(request: Request): void {
