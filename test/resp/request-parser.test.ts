@@ -13,8 +13,11 @@ import { encodeCommand } from '../support/wire.ts'
 
 const LIMITS = { maxBulkBytes: 512 * 1024 * 1024 }
 
-/** All requests of a stream that arrives in these pieces, as a connection reads them. */
-function parsePieces(pieces: Buffer[]): { requests: string[][]; error: string } {
+/**
+ * All requests of a stream that arrives in these pieces, as a connection reads them: up to `batch` at once, and of each
+ * batch only `run` are run before the rest is parsed again, as after a request that blocks.
+ */
+function parsePieces(pieces: Buffer[], batch = 32, run = batch): { requests: string[][]; error: string } {
   const requests: string[][] = []
   const shared = new RequestParser(LIMITS)
   const readBuffer = Buffer.alloc(4 << 20)
@@ -31,13 +34,16 @@ function parsePieces(pieces: Buffer[]): { requests: string[][]; error: string } 
       unfinished.append(readBuffer, piece.length)
       parser = unfinished.parser
     }
-    let status = parser.next()
-    for (; status === COMPLETE; status = parser.next()) {
-      const { request } = parser
-      if (request.argc > 0) requests.push(request.toArguments().map((arg) => arg.toString('latin1')))
+    for (let again = true; again; ) {
+      const count = parser.nextBatch(batch)
+      for (const request of parser.batch.slice(0, Math.min(run, count))) {
+        if (request.argc > 0) requests.push(request.toArguments().map((arg) => arg.toString('latin1')))
+      }
+      again = parser.status === COMPLETE || count > run
+      if (count > run) parser.rewind(parser.batch[run]!)
+      else if (parser.status === FAILED) return { requests, error: parser.error }
     }
-    if (status === FAILED) return { requests, error: parser.error }
-    assert.equal(status, INCOMPLETE)
+    assert.equal(parser.status, INCOMPLETE)
     if (!parser.midRequest) unfinished = null
     else if (unfinished === null) unfinished = new Unfinished(LIMITS, parser, readBuffer, piece.length)
   }
@@ -65,7 +71,7 @@ const requests = fc.array(fc.array(argument, { minLength: 1, maxLength: 6 }), { 
 describe('request parser', () => {
   it('agrees with redis-parser on every well-formed request, cut anywhere', () => {
     fc.assert(
-      fc.property(requests, fc.array(fc.nat(), { maxLength: 12 }), (sent, places) => {
+      fc.property(requests, fc.array(fc.nat(), { maxLength: 12 }), fc.nat(5), fc.nat(5), (sent, places, batch, run) => {
         const bytes = Buffer.concat(sent.map((args) => encodeCommand(args)))
         const expected: string[][] = []
         const oracle = new RedisParser({
@@ -74,7 +80,7 @@ describe('request parser', () => {
           returnError: (error: Error) => assert.fail(error),
         })
         oracle.execute(Buffer.from(bytes))
-        assert.deepEqual(parsePieces(cut(bytes, places)), { requests: expected, error: '' })
+        assert.deepEqual(parsePieces(cut(bytes, places), batch + 1, run + 1), { requests: expected, error: '' })
       }),
       { numRuns: 300 },
     )
