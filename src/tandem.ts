@@ -12,6 +12,7 @@ import { Replication } from './replication/replication.ts'
 import { Clients } from './server/clients.ts'
 import { Listener } from './server/listener.ts'
 import { createLog } from './server/log.ts'
+import { Outgoing } from './server/outgoing.ts'
 import { Shutdown } from './server/shutdown.ts'
 import { encodingLimits } from './store/values/limits.ts'
 
@@ -31,6 +32,7 @@ export class Tandem {
   readonly persistence: Persistence
   readonly cycles: Cycles
   readonly shutdown: Shutdown
+  readonly outgoing = new Outgoing()
   readonly metrics: Metrics
 
   #listener: Listener
@@ -75,6 +77,7 @@ export class Tandem {
     engine.replication = replication
     engine.persistence = persistence
     engine.cycles = this.cycles
+    engine.outgoing = this.outgoing
     clients.onRemoved = (client) => replication.clientGone(client)
     clients.link = () => replication.linkClient
     replication.nextClientId = () => clients.nextId()
@@ -209,6 +212,7 @@ export class Tandem {
     this.replication.stop()
     this.engine.blocked.stop()
     this.clients.closeAll()
+    this.outgoing.stop()
     this.#listener.stop()
     await this.metrics.stop()
   }

@@ -12,6 +12,7 @@ import type {
   DebugSwitches,
   Host,
   Log,
+  OutgoingHost,
   PersistenceHost,
   ReplicationHost,
   ShutdownOptions,
@@ -65,6 +66,7 @@ export class Engine implements Host {
   clients!: ClientsHost
   replication!: ReplicationHost
   persistence!: PersistenceHost
+  outgoing!: OutgoingHost
   /** Ends the process or the embedded server; set by tandem.ts. */
   onShutdown: (options: ShutdownOptions, client: Client | null) => string | null = () => null
   onAbortShutdown: () => boolean = () => false

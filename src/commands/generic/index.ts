@@ -3,6 +3,7 @@ import { group } from '../define.ts'
 import { dump, restore } from './dump.ts'
 import { expire, expireat, persist, pexpire, pexpireat } from './expire.ts'
 import { del, exists, touch, type, unlink } from './keys.ts'
+import { migrate } from './migrate.ts'
 import { object } from './object.ts'
 import { copy, move, rename, renamenx } from './rename.ts'
 import { keys, randomkey, scan } from './scan.ts'
@@ -19,6 +20,7 @@ export default group('generic', [
   expireat,
   expiretime,
   keys,
+  migrate,
   move,
   object,
   persist,

@@ -41,7 +41,7 @@ export function stats(host: Host): string {
     pubsubshard_channels: pubsub.shardChannelCount,
     latest_fork_usec: 0,
     total_forks: 0,
-    migrate_cached_sockets: 0,
+    migrate_cached_sockets: host.outgoing.sockets,
     slave_expires_tracked_keys: 0,
     active_defrag_hits: stats.activeDefragHits,
     active_defrag_misses: 0,
