@@ -6,7 +6,7 @@
  *       |--- still unread by ------|---------- the backlog, for PSYNC --------|
  *            a slow replica
  *
- * A block is used again only when no replica is attached: a socket may still send from one that is no longer listed.
+ * A block that is behind all of that is used again, once no socket still has to send from it (`held`).
  * Offsets are bytes of the stream, from 0; the 1-based offsets of PSYNC are converted by the callers.
  */
 const BLOCK_BYTES = 256 * 1024
@@ -23,8 +23,12 @@ export class Backlog {
   /** Offset of the first byte of #blocks[0]. */
   #base: number
 
-  constructor(size: number, offset: number) {
+  #held: () => number
+
+  /** `held` gives the offset from which on sockets may still refer to the bytes. */
+  constructor(size: number, offset: number, held: () => number = () => offset) {
     this.size = size
+    this.#held = held
     this.end = offset
     this.#start = offset
     this.#base = offset
@@ -55,7 +59,7 @@ export class Backlog {
       const used = this.end - this.#base
       const at = used % BLOCK_BYTES
       if (used === this.#blocks.length * BLOCK_BYTES)
-        this.#blocks.push(this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES))
+        this.#blocks.push(this.#spare.pop() ?? this.#oldest() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES))
       const block = this.#blocks.at(-1)!
       const length = Math.min(end - from, BLOCK_BYTES - at)
       if (length <= 64) for (let i = 0; i < length; i++) block[at + i] = bytes[from + i]!
@@ -77,18 +81,27 @@ export class Backlog {
   }
 
   /**
-   * Lets go of what is older than the backlog's size and than `unread`, the slowest replica's offset. `alone`: no replica
-   * is attached, so blocks may be written again.
+   * Lets go of what is older than the backlog's size and than `unread`, the slowest replica's offset.
    */
-  trim(unread: number, alone: boolean): void {
+  trim(unread: number): void {
     const keep = Math.min(this.end - this.size, unread)
     if (keep <= this.#start) return
     this.#start = keep
+    const held = this.#held()
     while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= keep) {
       const block = this.#blocks.shift()!
-      if (alone && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block)
+      if (this.#base + BLOCK_BYTES <= held && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block)
       this.#base += BLOCK_BYTES
     }
+  }
+
+  /** Between two trims, when much is written at once: the first block, if nobody wants it any more. */
+  #oldest(): Buffer | undefined {
+    const end = this.#base + BLOCK_BYTES
+    if (this.#blocks.length < 2 || end > Math.min(this.end - this.size, this.#held())) return undefined
+    this.#base = end
+    this.#start = Math.max(this.#start, end)
+    return this.#blocks.shift()
   }
 
   /** The same bytes under other offsets: a primary that loaded its old offset from the RDB file. */

@@ -55,6 +55,7 @@ export class Replication implements ReplicationHost {
     this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
     this.#psync = new Psync(this)
     this.stream.onBytes = () => this.replicaSet.feedAll()
+    this.stream.held = () => this.replicaSet.held()
     this.fullSync.onDone = ({ replica, why, bytes, durationMs, ok }) => {
       this.recordResync(replica.name, 'to-replica', ok ? 'full' : 'full failed', why, bytes, durationMs)
     }

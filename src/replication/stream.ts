@@ -15,6 +15,8 @@ export class ReplicationStream implements StreamSink {
   backlog: Backlog | null = null
   /** Called once a turn when there are new bytes. */
   onBytes: () => void = () => {}
+  /** The offset from which on sockets of replicas may still refer to the backlog's bytes. */
+  held: () => number = () => Number.POSITIVE_INFINITY
   /** Bytes of the last whole minute of writing, per second: what repl-backlog-size adapts to. */
   bytesPerSecond = 0
 
@@ -165,7 +167,7 @@ export class ReplicationStream implements StreamSink {
 
   createBacklog(size: number): void {
     this.flush()
-    this.backlog = new Backlog(size, this.#history.offset)
+    this.backlog = new Backlog(size, this.#history.offset, () => this.held())
     this.#sampleOffsets = []
     this.#sampleTimes = []
   }

@@ -5,16 +5,55 @@
  */
 import { type ParserLimits, RequestParser } from './request-parser.ts'
 
-/** Buffers of finished large requests, kept for the next: fresh memory costs a page fault for each 4 KiB. */
+/**
+ * Buffers of finished large requests, kept for the next ones: fresh memory costs a page fault for each 4 KiB, and to the
+ * garbage collector each is a reason to run. What is not taken again within two seconds is let go.
+ */
 const spare: Buffer[] = []
+let spareBytes = 0
+/** As many bytes of them were not in use at any time since the last look. */
+let unusedBytes = 0
+let letGo: NodeJS.Timeout | null = null
 const SPARE_MIN_BYTES = 64 * 1024
 const SPARE_MAX_BYTES = 4 * 1024 * 1024
-const SPARE_COUNT = 8
+const SPARE_TOTAL_BYTES = 128 * 1024 * 1024
+const LET_GO_MS = 1000
 
 function takeBuffer(bytes: number): Buffer {
-  const at = spare.findIndex((buffer) => buffer.length >= bytes && buffer.length <= bytes * 4)
-  if (at < 0) return Buffer.allocUnsafeSlow(bytes)
-  return spare.splice(at, 1)[0]!
+  if (bytes < SPARE_MIN_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  // A power of two, so that those of like requests fit each other.
+  const size = bytes > SPARE_MAX_BYTES ? bytes : 2 ** Math.ceil(Math.log2(bytes))
+  for (let i = spare.length - 1; i >= 0; i--) {
+    const buffer = spare[i]!
+    if (buffer.length !== size) continue
+    spare[i] = spare.at(-1)!
+    spare.pop()
+    spareBytes -= size
+    unusedBytes = Math.min(unusedBytes, spareBytes)
+    return buffer
+  }
+  return Buffer.allocUnsafeSlow(size)
+}
+
+function giveBack(buffer: Buffer): void {
+  const size = buffer.length
+  if (size < SPARE_MIN_BYTES || size > SPARE_MAX_BYTES || spareBytes + size > SPARE_TOTAL_BYTES) return
+  spare.push(buffer)
+  spareBytes += size
+  letGo ??= setInterval(letGoUnused, LET_GO_MS).unref()
+}
+
+function letGoUnused(): void {
+  // The oldest are in front.
+  while (unusedBytes > 0 && spare.length > 0) {
+    const { length } = spare.shift()!
+    spareBytes -= length
+    unusedBytes -= length
+  }
+  unusedBytes = spareBytes
+  if (spareBytes > 0 || letGo === null) return
+  clearInterval(letGo)
+  letGo = null
 }
 
 const INITIAL_BYTES = 16 * 1024
@@ -48,8 +87,7 @@ export class Unfinished {
 
   /** Nothing of it is needed any more, and nobody refers to its bytes. */
   release(): void {
-    const buf = this.#buf
-    if (buf.length >= SPARE_MIN_BYTES && buf.length <= SPARE_MAX_BYTES && spare.length < SPARE_COUNT) spare.push(buf)
+    giveBack(this.#buf)
     this.#buf = EMPTY
   }
 
@@ -63,6 +101,7 @@ export class Unfinished {
       if (wanted > this.#buf.length) {
         const grown = takeBuffer(Math.max(wanted, Math.min(this.#buf.length * 2, kept + 64 * AHEAD_BYTES)))
         this.#buf.copy(grown, 0, shift, this.#end)
+        giveBack(this.#buf)
         this.#buf = grown
       } else {
         this.#buf.copyWithin(0, shift, this.#end)

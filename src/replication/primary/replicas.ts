@@ -90,6 +90,16 @@ export class Replicas {
     return this.#stream.offset - replica.sent + (replica.state === 'online' ? replica.client.transport.pendingBytes : 0)
   }
 
+  /** The offset from which on some replica's socket may still have to send. */
+  held(): number {
+    let held = Number.POSITIVE_INFINITY
+    for (const replica of this.list) {
+      if (replica.state === 'wait_bgsave' || !replica.wantsStream) continue
+      held = Math.min(held, replica.sent - replica.client.transport.pendingBytes)
+    }
+    return held
+  }
+
   /** Lets the backlog go up to the slowest replica, and closes those beyond their limits. */
   trim(): void {
     const { backlog } = this.#stream
@@ -99,7 +109,7 @@ export class Replicas {
       if (this.#overLimits(replica)) continue
       if (replica.state !== 'wait_bgsave' && replica.wantsStream) unread = Math.min(unread, replica.sent)
     }
-    backlog.trim(unread, this.list.length === 0)
+    backlog.trim(unread)
   }
 
   #overLimits(replica: Replica): boolean {
