@@ -5,6 +5,7 @@
  * tell it with `changed()`, and reply.
  */
 import { hashBytes } from '../bytes/siphash.ts'
+import type { CommandEncoder } from '../effects/command-encoder.ts'
 import { type Argument, Effects } from '../effects/effects.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
@@ -218,6 +219,11 @@ export class Call {
   /** Propagates this instead of the request. */
   propagateAs(...args: Argument[]): void {
     if (this.host.propagates) this.effects.replaceWith(...args)
+  }
+
+  /** The same, argument by argument; null when nobody is told. */
+  propagateBy(name: string, argc: number): CommandEncoder | null {
+    return this.host.propagates ? this.effects.replaceBy(argc).text(name) : null
   }
 
   error(text: string): void {

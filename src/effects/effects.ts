@@ -5,8 +5,9 @@
  * preventCommandPropagation (redis 7.0.15 server.c call).
  */
 import { Request } from '../resp/request.ts'
+import { type Argument, CommandEncoder } from './command-encoder.ts'
 
-export type Argument = string | Uint8Array
+export type { Argument } from './command-encoder.ts'
 
 /** One command of the stream. */
 export interface Operation {
@@ -20,19 +21,27 @@ export class Effects {
   forced = false
   /** The request itself is not propagated. */
   prevented = false
-  /** Stands for the request. */
-  replacement: Buffer | null = null
+  /** The encoder's last command stands for the request. */
+  replaced = false
+  readonly encoder = new CommandEncoder()
 
   reset(): void {
     this.dirty = 0
     this.forced = false
     this.prevented = false
-    this.replacement = null
+    this.replaced = false
   }
 
   /** Propagates these arguments instead of the request. */
   replaceWith(...args: Argument[]): void {
-    this.replacement = Request.of(args).buf
+    const encoder = this.replaceBy(args.length)
+    for (const arg of args) encoder.add(arg)
+  }
+
+  /** The same for `argc` arguments that are given to the encoder one by one. */
+  replaceBy(argc: number): CommandEncoder {
+    this.replaced = true
+    return this.encoder.begin(argc)
   }
 }
 

@@ -235,18 +235,20 @@ export class Executor {
     }
     const operations = this.#unit.operations
     const own = (effects.dirty !== 0 || effects.forced) && !effects.prevented && command.name !== 'exec'
-    if (
-      own &&
-      operations.length === 0 &&
-      this.depth === 0 &&
-      effects.replacement === null &&
-      args.rawEnd > args.rawStart
-    ) {
-      stream.feed(database, args.buf, args.rawStart, args.rawEnd)
-      return
+    if (own && operations.length === 0 && this.depth === 0) {
+      const { encoder } = effects
+      if (effects.replaced) {
+        stream.feed(database, encoder.buf, encoder.start, encoder.end)
+        return
+      }
+      if (args.rawEnd > args.rawStart) {
+        stream.feed(database, args.buf, args.rawStart, args.rawEnd)
+        return
+      }
     }
     if (own) {
-      operations.push({ database, bytes: Buffer.from(effects.replacement ?? args.encoded()) })
+      const bytes = effects.replaced ? effects.encoder.copy() : Buffer.from(args.encoded())
+      operations.push({ database, bytes })
     }
     // Keys that SCAN or RANDOMKEY found past their time have nothing to do with each other.
     if (this.depth === 0) this.flushUnit((command.flagBits & FLAG_TOUCHES_ARBITRARY_KEYS) === 0)

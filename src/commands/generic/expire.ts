@@ -6,7 +6,6 @@
  * Numbers up to 2^43 are computed as such; what is beyond is computed as int64, for the sake of Redis's overflow checks.
  */
 import { formatInteger, NOTIFY_GENERIC } from '../../config/units.ts'
-import type { Argument as Bytes } from '../../effects/effects.ts'
 import { NO_EXPIRE } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key } from '../define.ts'
@@ -103,9 +102,12 @@ function isMet(condition: number, when: number, current: number): boolean {
 
 function propagateTime(call: Call, when: number): void {
   const { args } = call
-  const parts: Bytes[] = ['PEXPIREAT', args.view(1), formatInteger(when)]
-  for (let i = 3; i < args.argc; i++) parts.push(args.view(i))
-  call.propagateAs(...parts)
+  const command = call.propagateBy('PEXPIREAT', args.argc)
+  if (command === null) return
+  command.argument(args, 1)
+  if (Number.isSafeInteger(when)) command.integer(when)
+  else command.text(formatInteger(when))
+  for (let i = 3; i < args.argc; i++) command.argument(args, i)
 }
 
 function runPersist(call: Call): void {

@@ -3,6 +3,7 @@
  * What replicas are told has absolute times. redis 7.0.15 t_string.c setGenericCommand, parseExtendedStringArgumentsOrReply
  */
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../../config/units.ts'
+import type { Request } from '../../resp/request.ts'
 import { NO_EXPIRE } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key } from '../define.ts'
@@ -14,6 +15,8 @@ const XX = 2
 const KEEPTTL = 4
 const GET = 8
 const PERSIST = 16
+/** With no more than this, nothing that is computed leaves the safe integers. */
+const SIMPLE_MAX = 1e12
 const INT64_MAX = 0x7fffffffffffffffn
 
 // The options of the command being run: fields instead of an object, because SET must not allocate.
@@ -23,6 +26,11 @@ let unit = ''
 let unitValueAt = 0
 
 function expireValue(call: Call, i: number, relative: boolean, seconds: boolean): boolean {
+  const value = call.args.integer(i)
+  if (value > 0 && value <= SIMPLE_MAX) {
+    expireAt = (seconds ? value * 1000 : value) + (relative ? call.now : 0)
+    return true
+  }
   const wide = call.args.int64(i)
   if (wide === undefined) {
     call.reply.error(errors.notInteger)
@@ -46,6 +54,13 @@ function expireValue(call: Call, i: number, relative: boolean, seconds: boolean)
   return true
 }
 
+function timeUnit(args: Request, i: number): string {
+  if (args.is(i, 'EX')) return 'EX'
+  if (args.is(i, 'PX')) return 'PX'
+  if (args.is(i, 'EXAT')) return 'EXAT'
+  return args.is(i, 'PXAT') ? 'PXAT' : ''
+}
+
 function parseOptions(call: Call, from: number, isSet: boolean): boolean {
   flags = 0
   expireAt = NO_EXPIRE
@@ -59,17 +74,14 @@ function parseOptions(call: Call, from: number, isSet: boolean): boolean {
     else if (isSet && args.is(i, 'GET')) flags |= GET
     else if (isSet && args.is(i, 'KEEPTTL') && unit === '' && !(flags & PERSIST)) flags |= KEEPTTL
     else if (!isSet && args.is(i, 'PERSIST') && unit === '') flags |= PERSIST
-    else if (
-      next &&
-      (unit === '' || args.is(i, unit)) &&
-      !(flags & (KEEPTTL | PERSIST)) &&
-      (args.is(i, 'EX') || args.is(i, 'PX') || args.is(i, 'EXAT') || args.is(i, 'PXAT'))
-    ) {
-      unit = args.latin1(i).toUpperCase()
+    else {
+      const found = next && !(flags & (KEEPTTL | PERSIST)) ? timeUnit(args, i) : ''
+      if (found === '' || (unit !== '' && unit !== found)) {
+        call.reply.error(errors.syntax)
+        return false
+      }
+      unit = found
       valueAt = ++i
-    } else {
-      call.reply.error(errors.syntax)
-      return false
     }
   }
   unitValueAt = valueAt
@@ -115,7 +127,7 @@ function genericSet(call: Call, value: number, okReply: 'ok' | 'int' = 'ok'): vo
   call.changed(1, NOTIFY_STRING, 'set')
   if (hadExpire) {
     if (call.host.notifies !== 0) call.event(args.view(1), NOTIFY_GENERIC, 'expire')
-    call.propagateAs('SET', args.view(1), args.view(value), 'PXAT', String(expireAt))
+    call.propagateBy('SET', 5)?.argument(args, 1).argument(args, value).text('PXAT').integer(expireAt)
   } else if ((flags & GET) !== 0 && call.host.propagates) {
     const list: (string | Uint8Array)[] = []
     for (let i = 0; i < args.argc; i++) if (i < 3 || !args.is(i, 'GET')) list.push(args.view(i))
@@ -162,7 +174,7 @@ function getexCommand(call: Call): void {
     } else {
       call.db.setExpire(call.hash, ref, expireAt)
       call.changed(1, NOTIFY_GENERIC, 'expire')
-      call.propagateAs('PEXPIREAT', key, String(expireAt))
+      call.propagateBy('PEXPIREAT', 3)?.argument(call.args, 1).integer(expireAt)
     }
   } else if ((flags & PERSIST) !== 0 && call.store.expireAt(ref) !== NO_EXPIRE) {
     call.db.setExpire(call.hash, ref, NO_EXPIRE)
