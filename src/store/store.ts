@@ -14,6 +14,7 @@ import {
   valueOffset,
 } from './record.ts'
 import { SEGMENT_SHIFT, Slab, UNIT_MASK, UNIT_SHIFT } from './slab.ts'
+import type { ElementTable } from './values/element-table.ts'
 import type { Walk } from './walk.ts'
 
 /** A string too long for a record. `shared`: some reply still refers to `bytes`, so they must be copied to be changed. */
@@ -27,6 +28,8 @@ export interface LargeString {
 export interface Structure {
   /** Estimate of what it takes outside the slab. */
   readonly memoryBytes: number
+  /** Where its elements are found by their bytes, if they are. */
+  readonly table?: ElementTable
 }
 
 const OBJECT_OVERHEAD_BYTES = 160
@@ -144,6 +147,16 @@ export class Store {
     const own = at + HEADER_BYTES + ((flags & FLAG_EXPIRES) << 3)
     for (let i = 0; i < length; i++) if (segment[own + i] !== key[start + i]) return false
     return true
+  }
+
+  /** What structures take outside the slab. */
+  get structureBytes(): number {
+    return this.#structureBytes
+  }
+
+  /** The table of a large hash, set or sorted set, undefined for any other value. */
+  elementTable(ref: number): ElementTable | undefined {
+    return this.hasHandle(ref) ? (this.#object(ref) as Structure).table : undefined
   }
 
   hasHandle(ref: number): boolean {

@@ -76,6 +76,16 @@ export class ElementTable {
     return ref
   }
 
+  /** Reads where a key's slot is, and then where its entry is, to have them at hand: see look-ahead.ts. */
+  touchSlot(hash: number): number {
+    return this.#index.touch(hash)
+  }
+
+  touchEntry(hash: number): number {
+    const ref = this.#index.first(hash)
+    return ref === 0 ? 0 : this.#chunks[(ref - 1) >>> CHUNK_SHIFT]![((ref - 1) & OFFSET_MASK) << 2]!
+  }
+
   #equals(ref: number, key: Uint8Array, start: number, end: number): boolean {
     this.read(ref)
     const length = end - start
@@ -142,7 +152,7 @@ export class ElementTable {
   setValue(hash: number, ref: number, value: Uint8Array, start: number, end: number): number {
     this.readValue(ref)
     if (this.end - this.start === end - start) {
-      this.bytes.set(value.subarray(start, end), this.start)
+      copyBytes(value, start, end - start, this.bytes, this.start)
       return ref
     }
     this.read(ref)
