@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { memoryAndLatency } from './scenarios/data.ts'
 import { applyRate, fullSync, lag } from './scenarios/replication.ts'
 import { throughput, withReplicas } from './scenarios/throughput.ts'
+import { scripts, types } from './scenarios/types.ts'
 import { type Row, save, table } from './support/report.ts'
 import { Client, KINDS, startServer, stopAll } from './support/servers.ts'
 
@@ -23,6 +24,8 @@ export interface Effort {
 
 const SCENARIOS: Record<string, (effort: Effort) => Promise<Row[]>> = {
   throughput,
+  types,
+  scripts,
   replicas: withReplicas,
   data: memoryAndLatency,
   sync: fullSync,

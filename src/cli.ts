@@ -23,16 +23,17 @@ Examples:
        TANDEM_MAXMEMORY=1gb tandem
 `
 
-function loadConfig(args: string[]): Config {
+/** What is wrong in the configuration ends the program, wherever it turns up. */
+function create(args: string[]): Tandem {
   const config = new Config()
   try {
     config.loadArguments(args, { env: process.env, stdin: () => readFileSync(0, 'utf8') })
+    return new Tandem({ config, exit: (code) => process.exit(code) })
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)
     process.exit(1)
   }
-  return config
 }
 
 function banner(tandem: Tandem): string {
@@ -60,8 +61,8 @@ export async function run(args: string[]): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const config = loadConfig(args)
-  const tandem = new Tandem({ config, exit: (code) => process.exit(code) })
+  const tandem = create(args)
+  const { config } = tandem
   const { log } = tandem.engine
   process.on('uncaughtException', (error) => log('warning', `Unexpected error: ${error.stack ?? error.message}`))
   process.on('unhandledRejection', (error) => {

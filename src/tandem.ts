@@ -7,6 +7,7 @@ import type { Config } from './config/config.ts'
 import { Cycles } from './engine/cycles.ts'
 import { Engine } from './engine/engine.ts'
 import { Metrics } from './metrics/metrics.ts'
+import { AppendOnly } from './persistence/aof/aof.ts'
 import { Persistence } from './persistence/dump-file.ts'
 import { Replication } from './replication/replication.ts'
 import { Clients } from './server/clients.ts'
@@ -15,8 +16,6 @@ import { createLog } from './server/log.ts'
 import { Outgoing } from './server/outgoing.ts'
 import { Shutdown } from './server/shutdown.ts'
 import { encodingLimits } from './store/values/limits.ts'
-
-const NO_AOF = 'this version of Tandem has no append only file'
 
 export interface TandemOptions {
   config: Config
@@ -30,6 +29,7 @@ export class Tandem {
   readonly clients: Clients
   readonly replication: Replication
   readonly persistence: Persistence
+  readonly aof: AppendOnly
   readonly cycles: Cycles
   readonly shutdown: Shutdown
   readonly outgoing = new Outgoing()
@@ -61,27 +61,47 @@ export class Tandem {
         }
       },
       onExpired: () => {},
+      aof: () => this.aof,
       exit: (code) => this.#exit(code),
     })
     this.replication = new Replication(engine, this.persistence)
+    this.aof = new AppendOnly(engine, this.persistence, {
+      offset: () => this.replication.offset,
+      libraries: () => engine.store.libraries.codes(),
+      onStatus: () => this.#refreshDiskError(),
+      exit: (code) => this.#exit(code),
+    })
     this.cycles = new Cycles(engine)
-    this.shutdown = new Shutdown(engine, this.clients, this.replication, this.persistence, (code) => this.#end(code))
+    this.shutdown = new Shutdown(engine, this.clients, this.replication, this.persistence, this.aof, (code) =>
+      this.#end(code),
+    )
     this.#listener = new Listener(this.clients)
     this.#connectParts()
     this.metrics = new Metrics(engine)
   }
 
   #connectParts(): void {
-    const { engine, clients, replication, persistence } = this
+    const { engine, clients, replication, persistence, aof } = this
     engine.clients = clients
     engine.replication = replication
     engine.persistence = persistence
+    engine.aof = aof
     engine.cycles = this.cycles
     engine.outgoing = this.outgoing
     clients.onRemoved = (client) => replication.clientGone(client)
     clients.link = () => replication.linkClient
     replication.nextClientId = () => clients.nextId()
-    replication.onDropData = () => persistence.abort()
+    replication.onDropData = () => {
+      aof.turnOff()
+      persistence.abort()
+    }
+    replication.onNewHistory = () => void aof.turnOnAgain()
+    clients.beforeReplies = () => aof.file.beforeReplies()
+    const feedReplicas = replication.stream.onBytes
+    replication.stream.onBytes = () => {
+      aof.file.beforeReplies()
+      feedReplicas()
+    }
     engine.extraMemory = () => replication.memoryBytes + clients.bufferedBytes
     engine.onShutdown = (options, client) => this.shutdown.begin(options, client)
     engine.onAbortShutdown = () => this.shutdown.abort()
@@ -95,7 +115,7 @@ export class Tandem {
     this.config.on('stop-writes-on-bgsave-error', () => this.#refreshDiskError())
     this.config.on('save', () => this.#refreshDiskError())
     this.config.onApply(['port', 'bind'], () => this.#listenAgain())
-    this.config.onApply('appendonly', (on) => (on ? NO_AOF : undefined))
+    this.config.onApply(['metrics-port', 'metrics-bind'], () => this.metrics.listenAgain())
   }
 
   #replicationAux() {
@@ -110,7 +130,7 @@ export class Tandem {
     const { config } = this
     const denied =
       config.get('stop-writes-on-bgsave-error') && config.get('save').length > 0 && !this.persistence.lastSaveOk
-    this.engine.diskError = denied ? errors.bgsaveError : null
+    this.engine.diskError = denied ? errors.bgsaveError : this.aof.diskError
   }
 
   /** The TCP port really listened on. */
@@ -122,6 +142,8 @@ export class Tandem {
   async start(options: { port?: number; onListening?: () => void } = {}): Promise<void> {
     const { config, engine } = this
     const { log } = engine
+    // Before anybody can connect.
+    engine.acl.loadAtStart()
     await this.#listen(options.port)
     if (config.get('pidfile') !== '') this.#writePidFile()
     this.replication.listeningPort = this.port
@@ -129,11 +151,10 @@ export class Tandem {
     log('notice', `Server initialized`)
     await this.metrics.start()
     options.onListening?.()
-    if (config.get('appendonly'))
-      log('warning', `WARNING appendonly yes: ${NO_AOF}. Writes since the last dump are lost in a crash.`)
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
-    await this.persistence.load()
+    if (!(await this.aof.load())) await this.persistence.load()
+    this.aof.openAtStart()
     if (upstream !== '') {
       const [host, port] = upstream.split(' ') as [string, string]
       this.replication.follow(host, Number(port))
@@ -198,7 +219,9 @@ export class Tandem {
     engine.memoryUsed()
     this.cycles.run()
     this.clients.cron()
+    engine.tracking.cron()
     this.persistence.cron()
+    this.aof.cron()
     if (now < this.#nextSecondMs) return
     this.#nextSecondMs = now - (now % 1000) + 1000
     this.replication.cron()
@@ -211,9 +234,11 @@ export class Tandem {
     this.cycles.stop()
     this.replication.stop()
     this.engine.blocked.stop()
-    this.clients.closeAll()
-    this.outgoing.stop()
+    // First, so that nobody whose connection is closed gets another one.
     this.#listener.stop()
+    this.clients.closeAll()
+    this.aof.stop()
+    this.outgoing.stop()
     await this.metrics.stop()
   }
 

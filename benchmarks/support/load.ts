@@ -88,7 +88,9 @@ export function summary(values: number[]): Latencies {
 }
 
 export interface BenchmarkOptions {
-  test: 'set' | 'get' | 'incr' | 'mset'
+  /** One of redis-benchmark's own, or a command with __rand_int__ where it is to differ. */
+  test?: 'set' | 'get' | 'incr' | 'mset'
+  command?: readonly string[]
   requests: number
   pipeline?: number
   clients?: number
@@ -97,9 +99,11 @@ export interface BenchmarkOptions {
 
 /** Requests per second by redis-benchmark. */
 export async function redisBenchmark(port: number, options: BenchmarkOptions): Promise<number> {
-  const { test, requests, pipeline = 1, clients = 50, size = 64 } = options
+  const { test, command = [], requests, pipeline = 1, clients = 50, size = 64 } = options
   const keys = Math.max(1, Math.min(1_000_000, Math.floor(256_000_000 / Math.max(size, 64))))
-  const args = ['-p', port, '-t', test, '-n', requests, '-P', pipeline, '-c', clients, '-d', size, '-r', keys, '--csv']
+  const what = test === undefined ? [] : ['-t', test]
+  const load = ['-n', requests, '-P', pipeline, '-c', clients, '-d', size, '-r', keys, '--csv']
+  const args = ['-p', port, ...what, ...load, ...command]
   const { stdout } = await run('redis-benchmark', args.map(String), { maxBuffer: 1 << 24 })
   const row = stdout.trim().split('\n').at(-1)!
   const rate = Number(row.split('","')[1]?.replaceAll('"', ''))

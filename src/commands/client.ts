@@ -15,8 +15,10 @@ export interface Transport extends ReplySink {
   readonly fd: number
   /** Reply bytes that the kernel has not taken yet. */
   readonly pendingBytes: number
-  /** Bytes of an unfinished request. */
+  /** Bytes of an unfinished request behind those of its arguments that are complete. */
   readonly queryBytes: number
+  /** Bytes of the arguments that an unfinished request has so far. */
+  readonly argumentBytes?: number
   /** The client is no longer blocked or paused: run what it has sent meanwhile. */
   resume(): void
   /** Closes after what is pending has been sent, or at once. */
@@ -27,6 +29,8 @@ export interface Transport extends ReplySink {
 export interface QueuedCommand {
   command: Command
   request: Request
+  /** The command's flags; those of EVAL depend on its script. */
+  flagBits: number
 }
 
 export interface WatchedKey {
@@ -36,7 +40,36 @@ export interface WatchedKey {
   expired: boolean
 }
 
+/** Who a client is logged in as; what it may do is acl/'s. */
+export interface Account {
+  readonly name: string
+  /** There are commands, keys or channels that it may not use: each call is checked. */
+  readonly isRestricted: boolean
+}
+
+/** May do everything and cannot be logged in as: the link to a primary, and clients that nobody gave an account. */
+export const SUPERUSER: Account = { name: '(superuser)', isRestricted: false }
+
+/** What CLIENT TRACKING ON said, and what became of it. */
+export interface TrackingState {
+  /** Id of the client that gets the messages; 0 for the client itself. */
+  readonly redirect: number
+  readonly broadcast: boolean
+  readonly optIn: boolean
+  readonly optOut: boolean
+  readonly noLoop: boolean
+  /** CLIENT CACHING was given for the next command. */
+  caching: boolean
+  /** The client that should get the messages was gone when there was one. */
+  broken: boolean
+  /** Latin-1; BCAST mode only. */
+  readonly prefixes: Set<string>
+}
+
 export type ClientKind = 'normal' | 'replica' | 'pubsub' | 'master'
+
+/** Id of the client that stands for the append-only file while that is loaded. */
+export const AOF_CLIENT_ID = -1
 
 export class Client {
   readonly id: number
@@ -46,7 +79,7 @@ export class Client {
   db = 0
   resp: 2 | 3 = 2
   name = ''
-  user = 'default'
+  account: Account = SUPERUSER
   authenticated = false
   lastInteractionMs: number
   lastCommand: Command | undefined
@@ -64,11 +97,16 @@ export class Client {
   patterns = new Set<string>()
   shardChannels = new Set<string>()
 
+  /** Null while CLIENT TRACKING is off. */
+  tracking: TrackingState | null = null
+
   isMaster = false
   /** Bookkeeping of the primary for a replica; its type belongs to replication/. */
   replica: object | null = null
   isMonitor = false
   isUnixSocket = false
+  /** It stands for a running script. */
+  isScript = false
   isBlocked = false
   noEvict = false
   readonly = false
@@ -85,6 +123,11 @@ export class Client {
     this.transport = transport
     this.createdAtMs = nowMs
     this.lastInteractionMs = nowMs
+  }
+
+  /** Latin-1 of the name's bytes. */
+  get user(): string {
+    return this.account.name
   }
 
   get kind(): ClientKind {

@@ -283,6 +283,8 @@ export interface SubcommandDeclaration {
   readonly deprecatedSince?: string
   readonly replacedBy?: string
   readonly channels?: ChannelSpec
+  /** How it differs from redis-server 7.0.15 and why, for README.md's table; nothing if it does not. */
+  readonly differs?: string
   readonly getKeys?: GetKeys
   /** A declaration without it is not in the table. */
   readonly run?: (call: Call) => void

@@ -9,8 +9,10 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import type { Keyspace } from '../store/keyspace.ts'
 import type { Store } from '../store/store.ts'
-import type { Client } from './client.ts'
+import type { AofHost } from './aof-host.ts'
+import type { Account, Client } from './client.ts'
 import type { Command } from './command.ts'
+import type { ScriptsHost } from './script-host.ts'
 import type { CommandTable } from './table.ts'
 
 /** Counters of INFO stats; each is a plain field, counted where it happens. */
@@ -44,6 +46,8 @@ export interface Stats {
   queryBufferLimitDisconnections: number
   outputBufferLimitDisconnections: number
   activeDefragHits: number
+  /** Snapshots made in the background, each of which would be a fork of a redis-server. */
+  snapshots: number
   /** INFO errorstats: error code → count. */
   errorCounts: Map<string, number>
   instantaneous: {
@@ -75,6 +79,90 @@ export interface ClientsHost {
   monitors(): Iterable<Client>
   addMonitor(client: Client): void
   removeMonitor(client: Client): void
+  /** Those that CLIENT PAUSE holds back. */
+  readonly postponedCount: number
+  /** What the client holds, or whether it may be evicted, changed (CLIENT NO-EVICT). */
+  recountMemory(client: Client): void
+  /** Closes the largest clients while all together are above maxmemory-clients. */
+  evict(): void
+}
+
+export interface TrackingOptions {
+  readonly redirect: number
+  readonly broadcast: boolean
+  readonly optIn: boolean
+  readonly optOut: boolean
+  readonly noLoop: boolean
+  /** Latin-1 of the bytes. */
+  readonly prefixes: readonly string[]
+}
+
+export interface TrackingHost {
+  /** Turns it on, or changes its options; the caller has checked that they go together. */
+  enable(client: Client, options: TrackingOptions): void
+  disable(client: Client): void
+  /** Clients that have it on. */
+  readonly clients: number
+  readonly keys: number
+  /** Pairs of key and client. */
+  readonly items: number
+  readonly prefixes: number
+}
+
+/** A part of an account's rights as ACL GETUSER shows it. Texts are Latin-1 of the bytes. */
+export interface AclSelectorView {
+  readonly commands: string
+  readonly keys: string
+  readonly channels: string
+}
+
+export interface AclUserView extends Account {
+  readonly flags: readonly string[]
+  /** SHA-256 in hexadecimal. */
+  readonly passwords: readonly string[]
+  /** The user's own rights first, then those of its selectors. */
+  readonly views: readonly AclSelectorView[]
+  /** Its rules as in an ACL file, behind `user <name>`. */
+  readonly description: string
+}
+
+export interface AclLogEntry {
+  readonly count: number
+  readonly reason: string
+  readonly context: string
+  readonly object: string
+  readonly user: string
+  readonly updatedAtMs: number
+  readonly clientInfo: string
+}
+
+/** Names and rules are Latin-1 strings of their bytes; texts that are returned are errors with their code. */
+export interface AclHost {
+  /** A new connection's account: that of the user `default`, logged in if it needs no password. */
+  welcome(client: Client): void
+  /** False, and an entry in the log, if the user or the password is wrong. `request` is the AUTH or HELLO. */
+  authenticate(client: Client, user: string, password: Uint8Array, request: Request): boolean
+  /** AUTH with one argument makes no sense: the default user takes any password. */
+  readonly defaultTakesAnyPassword: boolean
+  user(name: string): AclUserView | undefined
+  /** Sorted by name. */
+  users(): readonly AclUserView[]
+  setUser(name: string, rules: readonly string[], client: Client): string | undefined
+  /** Closes their connections. Returns how many there were. */
+  deleteUsers(names: readonly string[], client: Client): number
+  load(client: Client): string | undefined
+  save(): string | undefined
+  /** The latest first. */
+  readonly logEntries: readonly AclLogEntry[]
+  resetLog(): void
+  /** Why the user may not run the command that begins at argument `from`; undefined if it may. */
+  dryRun(user: string, command: Command, request: Request, from: number): string | undefined
+  /** The refusal of a queued command that was allowed when it was queued, logged; null if it still is. */
+  queuedRefusal(client: Client, command: Command, request: Request): string | null
+  /** The refusal of a command in a script, logged, without a code; null if it may run. */
+  scriptRefusal(client: Client, command: Command, request: Request): string | null
+  /** The client may run the command and besides read every key there is. */
+  readsAllKeys(client: Client, command: Command, request: Request): boolean
 }
 
 export interface PubSubHost {
@@ -125,6 +213,8 @@ export interface BlockHost {
   unblock(client: Client, answer: (reply: ReplyWriter) => void): boolean
   /** Answers as if the client's time were up (CLIENT UNBLOCK). False if it is not blocked. */
   timeOut(client: Client): boolean
+  /** While a blocked client's command runs again: the key that became ready, as Latin-1 text. */
+  readonly retryKey: string | null
   readonly count: number
   /** Those of them that wait for a limited time. */
   readonly timeoutCount: number
@@ -332,12 +422,16 @@ export interface Host {
   readonly log: Log
   readonly clients: ClientsHost
   readonly pubsub: PubSubHost
+  readonly acl: AclHost
   readonly watch: WatchHost
+  readonly tracking: TrackingHost
   readonly blocked: BlockHost
+  readonly scripts: ScriptsHost
   readonly slowlog: SlowLogHost
   readonly latency: LatencyHost
   readonly replication: ReplicationHost
   readonly persistence: PersistenceHost
+  readonly aof: AofHost
   readonly outgoing: OutgoingHost
   readonly runId: string
   readonly configFile: string
@@ -347,13 +441,14 @@ export interface Host {
 
   /** notify-keyspace-events as bits; 0 lets callers skip notify(). */
   readonly notifies: number
-  /** Number of watched keys plus tracking clients; 0 lets callers skip keyModified(). */
+  /** Number of watched keys plus tracking clients and what they were served; 0 lets callers skip keyModified(). */
   readonly watchers: number
   readonly blockedClients: number
   /** Changes go into a replication stream. */
   readonly propagates: boolean
   notify(type: number, event: string, key: Uint8Array, database: number): void
-  keyModified(db: Keyspace, key: Uint8Array): void
+  /** `by` is the client that changed it, null if the key expired or was evicted; without it, the one that runs. */
+  keyModified(db: Keyspace, key: Uint8Array, by?: Client | null): void
   keyReady(db: Keyspace, key: Buffer): void
   /** Touches the access clock of a record that was looked up. */
   touch(ref: number): void

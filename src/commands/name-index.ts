@@ -5,7 +5,8 @@
  */
 import type { Command } from './command.ts'
 
-const MAX_NAME = 64
+/** Long enough for what rename-command makes of a name to hide it. */
+const MAX_NAME = 512
 
 export class NameIndex {
   #mask = 0

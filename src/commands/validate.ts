@@ -30,6 +30,7 @@ const COMMAND_FIELDS: Record<keyof CommandDeclaration, true> = {
   replacedBy: true,
   channels: true,
   getKeys: true,
+  differs: true,
   run: true,
   subcommands: true,
 }

@@ -12,6 +12,8 @@ export interface FileDirective {
   /** Without the name. */
   readonly args: readonly string[]
   readonly line: number
+  /** The whole line, for errors about it. */
+  readonly text: string
 }
 
 /** Texts that are returned are reasons why the line is wrong. */
@@ -47,7 +49,8 @@ function loadDirective(directive: Directive, target: LoadTarget, depth: number):
     loadText(target.readFile(args[0]!), target, depth + 1)
     return undefined
   }
-  if (isFileDirective(name, args.length)) return target.directive({ name, args, line: directive.line })
+  if (isFileDirective(name, args.length))
+    return target.directive({ name, args, line: directive.line, text: directive.text })
   if (name.includes('.'))
     return args.length === 0
       ? 'Module config specified without value'

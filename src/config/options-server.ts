@@ -97,7 +97,7 @@ export const SERVER_OPTIONS = [
   choice('enable-debug-command', 'no', PROTECTED_ACTION, 'Who may use DEBUG', IMMUTABLE),
   choice('enable-module-command', 'no', PROTECTED_ACTION, 'Who may use MODULE', IMMUTABLE),
 
-  integer('metrics-port', 9121, 0, 65535, 'HTTP port of /metrics and /healthz; 0 does not listen', IMMUTABLE),
-  text('metrics-bind', '127.0.0.1', 'Address of /metrics and /healthz', IMMUTABLE),
+  integer('metrics-port', 9121, 0, 65535, 'HTTP port of /metrics and /healthz; 0 does not listen'),
+  text('metrics-bind', '127.0.0.1', 'Address of /metrics and /healthz'),
   integer('ready-max-lag', 10000, 0, INT_MAX, 'A replica further behind is not ready in /healthz', MILLISECONDS),
 ] as const

@@ -60,13 +60,19 @@ export class CommandEncoder {
     return this.#close(writeInteger(this.buf, this.end, n))
   }
 
-  add(arg: Argument): this {
-    return typeof arg === 'string' ? this.text(arg) : this.bytes(arg)
+  /** A whole command that is encoded already. */
+  raw(bytes: Uint8Array, from: number, to: number): void {
+    this.start = this.end
+    const length = to - from
+    this.#room(length)
+    const at = this.end
+    if (length <= SHORT) for (let i = 0; i < length; i++) this.buf[at + i] = bytes[from + i]!
+    else this.buf.set(bytes.subarray(from, to), at)
+    this.end = at + length
   }
 
-  /** The last command's bytes, for longer than until the next. */
-  copy(): Buffer {
-    return Buffer.from(this.buf.subarray(this.start, this.end))
+  add(arg: Argument): this {
+    return typeof arg === 'string' ? this.text(arg) : this.bytes(arg)
   }
 
   #close(at: number): this {

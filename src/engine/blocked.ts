@@ -48,6 +48,8 @@ interface Queue {
   readonly waiters: Set<Waiter>
   /** It is in the list of those to be served. */
   isReady: boolean
+  /** The key got elements; else only who needs the key itself may have to hear of something. */
+  hasNews: boolean
 }
 
 export interface BlockedOptions {
@@ -75,6 +77,7 @@ export class Blocked implements BlockHost {
   #retrying: Waiter | null = null
   #keyNeeders = 0
   #unblocked: Client[] = []
+  #retryKey: string | null = null
   #timer: NodeJS.Timeout | null = null
   #timerAtMs = 0
 
@@ -92,6 +95,10 @@ export class Blocked implements BlockHost {
   /** Those of them that have a deadline. */
   get timeoutCount(): number {
     return this.#deadlines.size
+  }
+
+  get retryKey(): string | null {
+    return this.#retryKey
   }
 
   get hasReadyKeys(): boolean {
@@ -157,7 +164,7 @@ export class Blocked implements BlockHost {
     const queues = this.#databases[database]!
     let queue = queues.get(name)
     if (queue === undefined) {
-      queue = { database, name, waiters: new Set(), isReady: false }
+      queue = { database, name, waiters: new Set(), isReady: false, hasNews: false }
       queues.set(name, queue)
     }
     return queue
@@ -168,18 +175,18 @@ export class Blocked implements BlockHost {
   /** A key got elements. redis 7.0.15 blocked.c signalKeyAsReady */
   keyReady(keyspace: Keyspace, key: Uint8Array): void {
     const queue = this.#databases[keyspace.id]?.get(latin1(key))
-    if (queue !== undefined) this.#signal(queue)
+    if (queue !== undefined) this.#signal(queue, true)
   }
 
   /** A key was changed, replaced or removed. redis 7.0.15 blocked.c signalDeletedKeyAsReady */
   keyChanged(keyspace: Keyspace, key: Uint8Array): void {
     const queue = this.#databases[keyspace.id]?.get(latin1(key))
-    if (queue !== undefined && needsKey(queue)) this.#signal(queue)
+    if (queue !== undefined && needsKey(queue)) this.#signal(queue, false)
   }
 
   /** All keys of a database are gone. */
   flushed(keyspace: Keyspace): void {
-    for (const queue of this.#databases[keyspace.id]?.values() ?? []) if (needsKey(queue)) this.#signal(queue)
+    for (const queue of this.#databases[keyspace.id]?.values() ?? []) if (needsKey(queue)) this.#signal(queue, false)
   }
 
   /** Two databases were exchanged. redis 7.0.15 db.c scanDatabaseForReadyKeys, scanDatabaseForDeletedStreams */
@@ -187,12 +194,13 @@ export class Blocked implements BlockHost {
     for (const keyspace of [first, second]) {
       for (const queue of this.#databases[keyspace.id]?.values() ?? []) {
         const exists = keyspace.findKey(Buffer.from(queue.name, 'latin1')) !== 0
-        if (exists || needsKey(queue)) this.#signal(queue)
+        if (exists || needsKey(queue)) this.#signal(queue, exists)
       }
     }
   }
 
-  #signal(queue: Queue): void {
+  #signal(queue: Queue, hasNews: boolean): void {
+    if (hasNews) queue.hasNews = true
     if (queue.isReady) return
     queue.isReady = true
     this.#ready.push(queue)
@@ -215,21 +223,26 @@ export class Blocked implements BlockHost {
 
   #serve(queue: Queue): void {
     const key = Buffer.from(queue.name, 'latin1')
+    const { hasNews } = queue
+    queue.hasNews = false
     for (const waiter of queue.waiters) {
       // Looked up anew each time: serving the one before may have emptied or replaced the value.
       const ref = this.#store.databases[queue.database]!.findKey(key)
       const type = ref === 0 ? -1 : this.#store.type(ref)
-      if (type === waiter.type) this.#retry(waiter)
-      else if (waiter.needsKey) this.#answer(waiter, (reply) => reply.error(KEY_GONE))
+      if (type === waiter.type) {
+        if (hasNews) this.#retry(waiter, queue.name)
+      } else if (waiter.needsKey) this.#answer(waiter, (reply) => reply.error(KEY_GONE))
       else if (ref === 0 && this.#keyNeeders === 0) return
     }
   }
 
-  #retry(waiter: Waiter): void {
+  #retry(waiter: Waiter, key: string): void {
     const { client } = waiter
     this.#retrying = waiter
+    this.#retryKey = key
     const served = this.#run(client, waiter.command!, waiter.request!)
     this.#retrying = null
+    this.#retryKey = null
     if (served) this.#release(waiter)
     else client.isBlocked = this.#waiters.has(client)
   }

@@ -28,7 +28,7 @@ export class Cycles {
   /** Called hz times a second. */
   run(): void {
     const engine = this.#engine
-    if (engine.loading !== 'no') return
+    if (engine.loading !== 'no' || engine.busy !== null) return
     const more = this.#expire()
     if (engine.store.walk === null) this.#compact()
     // Many keys to remove: slices of 1 ms with 3 ms between them, a quarter of the time at the most.
@@ -54,6 +54,7 @@ export class Cycles {
 
   #expire(): boolean {
     const engine = this.#engine
+    if (engine.localExpires.count > 0) engine.localExpires.run()
     if (!engine.activeExpire || engine.isReplica || engine.pauseMode !== 'off') return false
     const start = performance.now()
     const { databases } = engine.store

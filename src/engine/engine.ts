@@ -4,7 +4,9 @@
  * clients' registry are given to it by tandem.ts.
  */
 import { randomBytes } from 'node:crypto'
-import type { Client } from '../commands/client.ts'
+import { Acl } from '../acl/acl.ts'
+import type { AofHost } from '../commands/aof-host.ts'
+import { AOF_CLIENT_ID, type Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
 import { allGroups } from '../commands/groups.ts'
 import type {
@@ -17,6 +19,7 @@ import type {
   ReplicationHost,
   ShutdownOptions,
 } from '../commands/host.ts'
+import { renameCommands } from '../commands/rename.ts'
 import { CommandTable } from '../commands/table.ts'
 import type { Config } from '../config/config.ts'
 import { NOTIFY_EXPIRED } from '../config/units.ts'
@@ -33,8 +36,11 @@ import { notifyKeyspaceEvent } from './keyspace-events.ts'
 import { LatencyMonitor } from './latency.ts'
 import { monitorLine } from './monitor.ts'
 import { PubSub } from './pubsub.ts'
+import { ReplicaExpires } from './replica-expires.ts'
+import { Scripts } from './scripts/scripts.ts'
 import { SlowLog } from './slowlog.ts'
 import { ServerStats } from './stats.ts'
+import { Tracking } from './tracking.ts'
 import { Watches } from './watch.ts'
 
 export interface EngineOptions {
@@ -55,17 +61,22 @@ export class Engine implements Host {
   readonly executor: Executor
   readonly stats = new ServerStats()
   readonly pubsub = new PubSub()
+  readonly acl: Acl
   readonly watch: Watches
+  readonly tracking: Tracking
   readonly blocked: Blocked
   readonly slowlog: SlowLog
   readonly latency: LatencyMonitor
+  readonly scripts: Scripts
   readonly evictor: Evictor
+  readonly localExpires = new ReplicaExpires(this)
   readonly runId = randomBytes(20).toString('hex')
   readonly random: () => number
 
   clients!: ClientsHost
   replication!: ReplicationHost
   persistence!: PersistenceHost
+  aof!: AofHost
   outgoing!: OutgoingHost
   /** Ends the process or the embedded server; set by tandem.ts. */
   onShutdown: (options: ShutdownOptions, client: Client | null) => string | null = () => null
@@ -80,6 +91,10 @@ export class Engine implements Host {
 
   // State that the checks of each command read; kept up by who owns it.
   maxmemory = 0
+  /** maxmemory-clients is set. */
+  evictsClients = false
+  /** Keys, clients or the tracking table have a limit that is looked at before each command. */
+  limitsMemory = false
   requiresAuth = false
   slowlogMicroseconds = 10_000
   pauseMode: 'off' | 'write' | 'all' = 'off'
@@ -87,12 +102,14 @@ export class Engine implements Host {
   isReplica = false
   isReadOnly = false
   isStale = false
-  busy = false
+  /** What all but a few commands are answered while a script is held up (scripts/). */
+  busy: string | null = null
   /** min-replicas-to-write; 0 also when min-replicas-max-lag turns the check off. */
   minReplicas = 0
   diskError: string | null = null
   ignoresMaxmemory = true
   latencyTracking = true
+  latencyThresholdMs = 0
 
   readonly debug: DebugSwitches = { skipChecksums: false, pauseCron: false, allowNoscript: false }
   cycles: { averageTtlMs(database: number): number } | null = null
@@ -115,10 +132,19 @@ export class Engine implements Host {
     this.now = this.#clock()
     this.store = new Store(this.config.get('databases'))
     this.table = new CommandTable(allGroups)
+    renameCommands(this.table, this.config.directives('rename-command'))
+    this.acl = this.#createAcl()
     this.executor = new Executor(this)
+    this.scripts = new Scripts(this)
     this.slowlog = new SlowLog()
     this.latency = new LatencyMonitor(() => this.unixMs)
     this.watch = new Watches(this.store, () => this.now)
+    this.tracking = new Tracking({
+      clients: () => this.clients,
+      maxKeys: () => this.config.get('tracking-table-max-keys'),
+      running: () => this.executor.running,
+      onClients: () => this.refreshLimits(),
+    })
     this.blocked = new Blocked({
       store: this.store,
       now: () => this.unixMs,
@@ -154,7 +180,7 @@ export class Engine implements Host {
   // ---- what the path of a call needs ------------------------------------------------------------------------------
 
   get watchers(): number {
-    return this.watch.count + this.blocked.watchers
+    return this.watch.count + this.blocked.watchers + this.tracking.watchers
   }
 
   /** What changed goes into a stream: rewriting a command for it is worth while. */
@@ -170,8 +196,9 @@ export class Engine implements Host {
     return this.blocked.hasReadyKeys
   }
 
-  get hasMonitors(): boolean {
-    return this.monitorCount > 0
+  /** Monitors or tracking want to hear of the commands that are run. */
+  get isObserved(): boolean {
+    return this.monitorCount + this.tracking.clients > 0
   }
 
   monitorCount = 0
@@ -194,7 +221,7 @@ export class Engine implements Host {
   }
 
   addLatency(event: string, milliseconds: number): void {
-    const threshold = this.config.get('latency-monitor-threshold')
+    const threshold = this.latencyThresholdMs
     if (threshold > 0 && milliseconds >= threshold) this.latency.add(event, Math.floor(milliseconds))
   }
 
@@ -207,7 +234,12 @@ export class Engine implements Host {
   /** A primary's or replica's command was answered by an error, which nobody will read. */
   errorToPeer(client: Client, text: string): void {
     this.stats.unexpectedErrorReplies++
-    const [to, from] = client.isMaster ? ['master', 'replica'] : ['replica', 'master']
+    const isAof = client.id === AOF_CLIENT_ID
+    const [to, from] = isAof
+      ? ['AOF-loading-client', 'server']
+      : client.isMaster
+        ? ['master', 'replica']
+        : ['replica', 'master']
     const command = client.lastCommand?.fullName ?? '<unknown>'
     this.log(
       'warning',
@@ -258,8 +290,9 @@ export class Engine implements Host {
     client.isBlocked = false
     this.executor.retry(client, command, request, reply)
     reply.muted = false
+    if (!client.isBlocked) reply.drain(client.transport)
+    this.tracking.sendPending(client)
     if (client.isBlocked) return false
-    reply.drain(client.transport)
     this.executor.afterCommand(client)
     return true
   }
@@ -278,9 +311,14 @@ export class Engine implements Host {
     notifyKeyspaceEvent(this.pubsub, this.notifies, type, event, key, database)
   }
 
-  keyModified(db: Keyspace, key: Uint8Array): void {
+  keyModified(db: Keyspace, key: Uint8Array, by: Client | null = this.executor.call.client): void {
     if (this.watch.count > 0) this.watch.touched(db, key)
     if (this.blocked.watchers > 0) this.blocked.keyChanged(db, key)
+    if (this.tracking.watchers > 0) this.tracking.invalidate(key, by)
+  }
+
+  refreshLimits(): void {
+    this.limitsMemory = this.maxmemory !== 0 || this.evictsClients || this.tracking.clients > 0
   }
 
   keyReady(db: Keyspace, key: Buffer): void {
@@ -312,7 +350,7 @@ export class Engine implements Host {
     this.dirty++
     const unlink = this.config.get('lazyfree-lazy-expire')
     this.executor.alsoPropagate(db.id, [unlink ? 'UNLINK' : 'DEL', key])
-    if (this.watchers > 0) this.keyModified(db, key)
+    if (this.watchers > 0) this.keyModified(db, key, null)
     if (this.notifies !== 0) this.notify(NOTIFY_EXPIRED, 'expired', key, db.id)
   }
 
@@ -338,6 +376,12 @@ export class Engine implements Host {
       if (this.watch.count > 0) this.watch.touchAll(keyspace)
       if (this.blocked.watchers > 0) this.blocked.flushed(keyspace)
     }
+    this.tracking.flushed()
+    // A new base of the append-only file is of the data as it was, like a forked child's.
+    if (this.aof?.isReading === true) {
+      for (const keyspace of this.store.databases) keyspace.clear()
+      return
+    }
     this.store.walk?.abort()
     this.store.clear()
   }
@@ -345,6 +389,7 @@ export class Engine implements Host {
   flushDatabase(db: Keyspace): void {
     if (this.watch.count > 0) this.watch.touchAll(db)
     if (this.blocked.watchers > 0) this.blocked.flushed(db)
+    this.tracking.flushed()
     const others = this.store.databases.some((other) => other !== db && other.size > 0)
     if (others || this.store.walk !== null) db.clear()
     else this.store.clear()
@@ -374,6 +419,19 @@ export class Engine implements Host {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
   }
 
+  #createAcl(): Acl {
+    return new Acl({
+      config: this.config,
+      table: this.table,
+      log: this.log,
+      unixMs: () => this.unixMs,
+      clients: () => this.clients.all(),
+      onRequiresAuth: (requires) => {
+        this.requiresAuth = requires
+      },
+    })
+  }
+
   #followConfig(): void {
     const { config } = this
     const follow = <T>(apply: () => T, ...names: Parameters<Config['on']>[0][]) => {
@@ -383,6 +441,7 @@ export class Engine implements Host {
     follow(
       () => {
         this.maxmemory = config.get('maxmemory')
+        this.refreshLimits()
         this.#lfu = config.get('maxmemory-policy').includes('lfu')
         this.ignoresMaxmemory = config.get('replica-ignore-maxmemory')
       },
@@ -390,6 +449,7 @@ export class Engine implements Host {
       'maxmemory-policy',
       'replica-ignore-maxmemory',
     )
+    config.on('maxmemory', () => this.evictor.limitChanged())
     follow(
       () => {
         this.minReplicas = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
@@ -397,9 +457,6 @@ export class Engine implements Host {
       'min-replicas-to-write',
       'min-replicas-max-lag',
     )
-    follow(() => {
-      this.requiresAuth = config.get('requirepass') !== ''
-    }, 'requirepass')
     follow(() => {
       this.notifies = config.get('notify-keyspace-events')
     }, 'notify-keyspace-events')
@@ -409,7 +466,8 @@ export class Engine implements Host {
         this.slowlog.setMaxLength(config.get('slowlog-max-len'))
         this.latencyTracking = config.get('latency-tracking')
         const slow = this.slowlogMicroseconds
-        this.executor.precise = (slow >= 0 && slow < 1000) || config.get('latency-monitor-threshold') > 0
+        this.latencyThresholdMs = config.get('latency-monitor-threshold')
+        this.executor.precise = (slow >= 0 && slow < 1000) || this.latencyThresholdMs > 0
       },
       'slowlog-log-slower-than',
       'slowlog-max-len',

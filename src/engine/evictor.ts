@@ -72,7 +72,7 @@ export class Evictor {
     engine.dirty++
     const unlink = engine.config.get('lazyfree-lazy-eviction')
     engine.executor.alsoPropagate(keyspace.id, [unlink ? 'UNLINK' : 'DEL', key])
-    if (engine.watchers > 0) engine.keyModified(keyspace, key)
+    if (engine.watchers > 0) engine.keyModified(keyspace, key, null)
     if (engine.notifies !== 0) engine.notify(NOTIFY_EVICTED, 'evicted', key, keyspace.id)
   }
 
@@ -80,6 +80,19 @@ export class Evictor {
     if (this.#exceededSinceMs === 0) return
     this.#engine.stats.evictionExceededMilliseconds += this.exceededMs
     this.#exceededSinceMs = 0
+  }
+
+  /** CONFIG SET maxmemory: begins without waiting for the next command. redis 7.0.15 config.c updateMaxmemory */
+  limitChanged(): void {
+    const { maxmemory, log } = this.#engine
+    if (maxmemory === 0) return
+    if (this.#excess > 0) {
+      log(
+        'warning',
+        `WARNING: the new maxmemory value set via CONFIG SET (${maxmemory}) is smaller than the current memory usage (${this.#excess + maxmemory}). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.`,
+      )
+    }
+    this.#goOnLater()
   }
 
   #goOnLater(): void {

@@ -6,10 +6,9 @@
  * timed as one, and each of them counts with the mean; a slow one among them still reaches the slow log with the run.
  */
 import { Call } from '../commands/call.ts'
-import type { Client } from '../commands/client.ts'
+import { AOF_CLIENT_ID, type Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
 import {
-  FLAG_ADMIN,
   FLAG_ALLOW_BUSY,
   FLAG_DENYOOM,
   FLAG_FAST,
@@ -20,22 +19,26 @@ import {
   FLAG_NO_MULTI,
   FLAG_PROTECTED,
   FLAG_READONLY,
-  FLAG_SKIP_MONITOR,
   FLAG_STALE,
   FLAG_TOUCHES_ARBITRARY_KEYS,
   FLAG_WRITE,
 } from '../commands/define.ts'
 import { errors } from '../commands/errors.ts'
-import { Unit } from '../effects/effects.ts'
+import { type Operation, TO_BOTH, Unit } from '../effects/effects.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import type { Engine } from './engine.ts'
+import { observe } from './observers.ts'
+import { Sinks } from './sinks.ts'
 
 export const DONE = 0
 /** The client waits (BLPOP, WAIT): nothing further of it may run. */
 export const BLOCKED = 1
 /** CLIENT PAUSE holds the command back: run the same request again afterwards. */
 export const POSTPONED = 2
+
+/** The refusal of a client that is closed already: nothing is answered. */
+const EVICTED = ''
 
 const NEVER_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
 const SUBSCRIBER_COMMANDS = new Set([
@@ -56,10 +59,15 @@ export class Executor {
   readonly call: Call
   /** Where the bytes of what changed go; null while nobody needs them. */
   stream: StreamSink | null = null
+  /** What `stream` is made of. */
+  readonly sinks = new Sinks(this)
   /** Each command is timed by itself: slow log below a millisecond, latency monitor, busy tests. */
   precise = false
   /** Inside EXEC or a blocked client's retry: operations are collected for one unit. */
   depth = 0
+  /** Unix milliseconds at which time stands still, for the commands of a script; 0 when none runs. */
+  frozenMs = 0
+  #current: Client | null = null
 
   #engine: Engine
   #unit = new Unit()
@@ -82,9 +90,19 @@ export class Executor {
     }
   }
 
+  /** The client whose command runs, also within its transactions and scripts; null between commands. */
+  get running(): Client | null {
+    return this.depth > 0 ? this.#current : null
+  }
+
   /** Runs one request of a client. DONE, BLOCKED or POSTPONED. */
   process(client: Client, args: Request, reply: ReplyWriter): number {
+    this.#current = client
     const engine = this.#engine
+    if (engine.busy !== null && client.isMaster) {
+      engine.scripts.waitingLink = client
+      return POSTPONED
+    }
     const table = engine.table
     let command = table.lookup(args.buf, args.start(0), args.end(0))
     if (command === undefined) {
@@ -106,13 +124,14 @@ export class Executor {
       this.#reject(client, command, reply, errors.wrongArity(command.fullName))
       return DONE
     }
-    const refusal = this.#refusal(client, command)
+    const refusal = this.#refusal(client, command, args)
+    if (refusal === EVICTED) return DONE
     if (refusal !== null) {
       this.#reject(client, command, reply, refusal)
       return DONE
     }
-    if (engine.pauseMode !== 'off' && this.#isPaused(client, command)) return POSTPONED
-    if (client.transaction !== null && !NEVER_QUEUED.has(command.name)) {
+    if (engine.pauseMode !== 'off' && this.#isPaused(client, command, args)) return POSTPONED
+    if (client.transaction !== null && !NEVER_QUEUED.has(command.fullName)) {
       this.#queue(client, command, args, reply)
       return DONE
     }
@@ -138,6 +157,7 @@ export class Executor {
       this.#runArgs = args
     } else {
       this.endRun()
+      if (command.group === 'scripting') engine.tracking.enter(client, command, args)
       start = performance.now()
       if (this.depth === 0) engine.tick()
     }
@@ -147,7 +167,7 @@ export class Executor {
     call.command = command
     call.db = engine.store.databases[client.db]!
     const database = client.db
-    call.now = engine.now
+    call.now = this.frozenMs === 0 ? engine.now : this.frozenMs
     call.fromPrimary = client.isMaster
     call.inTransaction = this.depth > 0 && engine.inExec
     effects.reset()
@@ -165,16 +185,52 @@ export class Executor {
     const failures = reply.errors - errorsBefore - (this.#countedErrors - countedBefore)
     if (failures > 0) this.#countErrors(client, command, reply, failures)
     if (!cheap) this.#account(client, command, args, (performance.now() - start) * 1000)
-    if (engine.hasMonitors && !this.#again && (command.flagBits & (FLAG_SKIP_MONITOR | FLAG_ADMIN)) === 0) {
-      engine.feedMonitors(client, args)
-    }
     this.#propagate(client, command, args, database)
     effects.reset()
+    if (engine.isObserved && !this.#again) observe(engine, client, command, args, this.depth === 0)
     if (!this.#again) engine.stats.commandsProcessed++
+  }
+
+  /** Runs a command of a script, whose reply is not that of the command which is running. */
+  executeAside(client: Client, command: Command, args: Request, reply: ReplyWriter): void {
+    const counted = this.#countedErrors
+    const outer = this.#engine.inExec
+    this.#engine.inExec = true
+    const { call } = this
+    const { args: ownArgs, reply: ownReply, client: ownClient, command: ownCommand, db } = call
+    this.execute(client, command, args, reply)
+    // EXEC goes on with what it had.
+    call.args = ownArgs
+    call.reply = ownReply
+    call.client = ownClient
+    call.command = ownCommand
+    call.db = db
+    this.#engine.inExec = outer
+    // Its errors are its own; those of the outer command are counted by that one's reply.
+    this.#countedErrors = counted
+  }
+
+  /** What follows, up to leave(), belongs to a command of this client that began earlier. */
+  enter(client: Client): void {
+    this.endRun()
+    this.#current = client
+    this.depth++
+  }
+
+  leave(): void {
+    this.depth--
+  }
+
+  /** The operations collected so far; those given take their place. */
+  swapOperations(operations: Operation[]): Operation[] {
+    const before = this.#unit.operations
+    this.#unit.operations = operations
+    return before
   }
 
   /** Runs the command of a client that was blocked once more. */
   retry(client: Client, command: Command, args: Request, reply: ReplyWriter): void {
+    this.#current = client
     this.#again = true
     this.execute(client, command, args, reply)
     this.#again = false
@@ -196,6 +252,9 @@ export class Executor {
 
   #account(client: Client, command: Command, args: Request, microseconds: number): void {
     const engine = this.#engine
+    if (command.group === 'scripting') engine.tracking.leave()
+    // What is loaded is no work of this server's clients.
+    if (client.id === AOF_CLIENT_ID) return
     if (microseconds > 1000) engine.tick()
     engine.account(command, this.#again ? 0 : 1, microseconds, client.isBlocked)
     if (client.isBlocked) return
@@ -226,29 +285,33 @@ export class Executor {
   #propagate(client: Client, command: Command, args: Request, database: number): void {
     const { effects } = this.call
     const engine = this.#engine
-    if (effects.dirty !== 0) engine.dirty += effects.dirty
+    if (effects.dirty !== 0) {
+      engine.dirty += effects.dirty
+      if (engine.localExpires.isActive && !client.isMaster) engine.localExpires.remember(command, args, database)
+    }
     if (effects.dirty === 0 && !effects.forced && this.#unit.operations.length === 0) return
     const stream = this.stream
-    if (stream === null || client.isMaster) {
-      this.#unit.operations.length = 0
+    if (stream === null || (client.isMaster && !stream.takesApplied)) {
+      if (this.#unit.operations.length > 0) this.#unit.operations = []
       return
     }
     const operations = this.#unit.operations
     const own = (effects.dirty !== 0 || effects.forced) && !effects.prevented && command.name !== 'exec'
     if (own && operations.length === 0 && this.depth === 0) {
+      const sink = effects.target === TO_BOTH ? stream : this.sinks.of(effects.target)
       const { encoder } = effects
       if (effects.replaced) {
-        stream.feed(database, encoder.buf, encoder.start, encoder.end)
+        sink?.feed(database, encoder.buf, encoder.start, encoder.end)
         return
       }
       if (args.rawEnd > args.rawStart) {
-        stream.feed(database, args.buf, args.rawStart, args.rawEnd)
+        sink?.feed(database, args.buf, args.rawStart, args.rawEnd)
         return
       }
     }
     if (own) {
-      const bytes = effects.replaced ? effects.encoder.copy() : Buffer.from(args.encoded())
-      operations.push({ database, bytes })
+      if (effects.replaced) this.#unit.addEncoded(database, effects.encoder, effects.target)
+      else this.#unit.addRequest(database, args, effects.target)
     }
     // Keys that SCAN or RANDOMKEY found past their time have nothing to do with each other.
     if (this.depth === 0) this.flushUnit((command.flagBits & FLAG_TOUCHES_ARBITRARY_KEYS) === 0)
@@ -263,7 +326,10 @@ export class Executor {
     if (stream === null) return
     const wrapped = wrap && operations.length > 1
     if (wrapped) stream.feed(operations[0]!.database, MULTI, 0, MULTI.length)
-    for (const { database, bytes } of operations) stream.feed(database, bytes, 0, bytes.length)
+    for (const { database, buf, start, end, target } of operations) {
+      const sink = target === TO_BOTH ? stream : this.sinks.of(target)
+      sink?.feed(database, buf, start, end)
+    }
     if (wrapped) stream.feed(operations.at(-1)!.database, EXEC, 0, EXEC.length)
   }
 
@@ -272,14 +338,14 @@ export class Executor {
     const engine = this.#engine
     if (this.stream !== null) client.writeOffset = this.stream.offset
     client.commands++
-    if (engine.hasReadyKeys) engine.serveBlocked()
+    if (engine.hasReadyKeys && engine.busy === null) engine.serveBlocked()
   }
 
   // ---- refusals ---------------------------------------------------------------------------------------------------
 
   #queue(client: Client, command: Command, args: Request, reply: ReplyWriter): void {
     const request = args.detach()
-    client.transaction!.push({ command, request })
+    client.transaction!.push({ command, request, flagBits: this.#flagsOf(command, args) })
     client.transactionBytes += request.buf.length + 100
     reply.simple('QUEUED')
   }
@@ -293,18 +359,19 @@ export class Executor {
     } else {
       reply.error(text)
     }
+    this.#engine.tracking.done(client, command)
     this.#engine.countError(reply.lastError, 1)
     if (client.isMaster) this.#engine.errorToPeer(client, reply.lastError)
   }
 
-  #refusal(client: Client, command: Command): string | null {
+  #refusal(client: Client, command: Command, args: Request): string | null {
     const engine = this.#engine
-    let flags = command.flagBits
+    let flags = this.#flagsOf(command, args)
     let all = flags
     if (command.name === 'exec' && client.transaction !== null) {
       for (const queued of client.transaction) {
-        flags |= queued.command.flagBits
-        all &= queued.command.flagBits
+        flags |= queued.flagBits
+        all &= queued.flagBits
       }
     }
     if ((flags & FLAG_PROTECTED) !== 0) {
@@ -315,14 +382,21 @@ export class Executor {
     if (client.transaction !== null && (command.flagBits & FLAG_NO_MULTI) !== 0) {
       return 'ERR Command not allowed inside a transaction'
     }
+    if (client.account.isRestricted) {
+      const text = engine.acl.refusal(client, command, args)
+      if (text !== null) return text
+    }
     const isWrite = (flags & FLAG_WRITE) !== 0
-    if (engine.maxmemory !== 0 && !this.#hasMemory(client, command, flags)) return errors.outOfMemory
+    if (engine.limitsMemory) {
+      const text = this.#limit(client, command, flags)
+      if (text !== null) return text
+    }
     if (!client.isMaster) {
       if (engine.diskError !== null && (isWrite || command.name === 'ping')) return engine.diskError
       if (isWrite && engine.lacksGoodReplicas) return errors.noReplicas
       if (isWrite && engine.isReadOnly) return errors.readOnly
     }
-    if (client.resp === 2 && client.subscriptions > 0 && !SUBSCRIBER_COMMANDS.has(command.name)) {
+    if (client.resp === 2 && client.subscriptions > 0 && !SUBSCRIBER_COMMANDS.has(command.fullName)) {
       return `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
     if (engine.isStale && (all & FLAG_STALE) === 0) return errors.masterDown
@@ -330,11 +404,26 @@ export class Executor {
       if (engine.loading === 'yes' && (all & FLAG_LOADING) === 0) return errors.loading
       if (engine.loading === 'async' && (flags & FLAG_NO_ASYNC_LOADING) !== 0) return errors.loading
     }
-    if (engine.busy && (command.flagBits & FLAG_ALLOW_BUSY) === 0) return errors.busy
+    if (engine.busy !== null && (command.flagBits & FLAG_ALLOW_BUSY) === 0) return engine.busy
     if (client.replica !== null && (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE | FLAG_READONLY)) !== 0) {
       return "ERR Replica can't interact with the keyspace"
     }
     return null
+  }
+
+  /** Clients first: what they hold counts as used memory too. `EVICTED` when it is this one that had to go. */
+  #limit(client: Client, command: Command, flags: number): string | null {
+    const engine = this.#engine
+    const { tracking } = engine
+    if (engine.evictsClients) {
+      engine.clients.evict()
+      if (client.closing) return EVICTED
+    }
+    tracking.preparing = client
+    const hasMemory = engine.maxmemory === 0 || this.#hasMemory(client, command, flags)
+    if (hasMemory && tracking.clients > 0) tracking.limit()
+    tracking.preparing = null
+    return hasMemory ? null : errors.outOfMemory
   }
 
   #hasMemory(client: Client, command: Command, flags: number): boolean {
@@ -342,14 +431,19 @@ export class Executor {
     if (this.#engine.makeRoom()) return true
     if ((flags & FLAG_DENYOOM) !== 0) return false
     if (client.transaction === null) return true
-    return NEVER_QUEUED.has(command.name) && command.name !== 'multi' && command.name !== 'watch'
+    return NEVER_QUEUED.has(command.fullName) && command.name !== 'multi' && command.name !== 'watch'
   }
 
-  #isPaused(client: Client, command: Command): boolean {
-    if (client.isMaster || client.replica !== null) return false
+  /** EVAL is what its script says it is. */
+  #flagsOf(command: Command, args: Request): number {
+    return command.group === 'scripting' ? this.#engine.scripts.flagsOf(command, args) : command.flagBits
+  }
+
+  #isPaused(client: Client, command: Command, args: Request): boolean {
+    if (client.replica !== null && !client.isMaster) return false
     if (this.#engine.pauseMode === 'all') return true
-    let flags = command.flagBits
-    if (command.name === 'exec') for (const queued of client.transaction ?? []) flags |= queued.command.flagBits
+    let flags = this.#flagsOf(command, args)
+    if (command.name === 'exec') for (const queued of client.transaction ?? []) flags |= queued.flagBits
     return (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0
   }
 
@@ -368,6 +462,8 @@ export class Executor {
 export interface StreamSink {
   /** Offset of the last byte fed. */
   readonly offset: number
+  /** It is fed what a primary's stream changed here too. */
+  readonly takesApplied: boolean
   feed(database: number, bytes: Buffer, start: number, end: number): void
 }
 

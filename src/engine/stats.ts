@@ -64,6 +64,7 @@ export class ServerStats implements Stats {
   queryBufferLimitDisconnections = 0
   outputBufferLimitDisconnections = 0
   activeDefragHits = 0
+  snapshots = 0
   readonly errorCounts = new Map<string, number>()
   /** Per second. inputBytes and outputBytes are of all links, those of replication included. */
   readonly instantaneous = { commands: 0, inputBytes: 0, outputBytes: 0, replInputBytes: 0, replOutputBytes: 0 }
@@ -127,6 +128,7 @@ export class ServerStats implements Stats {
     this.queryBufferLimitDisconnections = 0
     this.outputBufferLimitDisconnections = 0
     this.activeDefragHits = 0
+    this.snapshots = 0
     this.errorCounts.clear()
     for (const rate of [this.#commands, this.#input, this.#output, this.#replInput, this.#replOutput]) rate.reset()
     for (const name of Object.keys(this.instantaneous)) this.instantaneous[name as keyof Stats['instantaneous']] = 0

@@ -74,6 +74,14 @@ export class Metrics {
     this.#source.runtime.start()
   }
 
+  /** CONFIG SET metrics-port or metrics-bind: the text of the error, if it cannot be served there. */
+  async listenAgain(): Promise<string | undefined> {
+    await this.stop()
+    await this.start()
+    const isServed = this.#server !== null || this.#source.host.config.get('metrics-port') === 0
+    return isServed ? undefined : 'Unable to serve metrics there. Check server logs.'
+  }
+
   async stop(): Promise<void> {
     this.#source.runtime.stop()
     await this.#server?.close()

@@ -27,6 +27,12 @@ export const { metricNames, register } = group([
   infoGauge('redis_aof_last_bgrewrite_status', 'aof_last_bgrewrite_status', 'Whether the last rewrite succeeded.'),
   infoGauge('redis_aof_last_write_status', 'aof_last_write_status', 'Whether the last write to it succeeded.'),
   infoGauge('redis_aof_last_cow_size_bytes', 'aof_last_cow_size', 'Bytes copied for the last rewrite.'),
+  infoGauge('redis_aof_current_size_bytes', 'aof_current_size', 'Size of all parts of the append only file.'),
+  infoGauge('redis_aof_base_size_bytes', 'aof_base_size', 'Size of it after the last rewrite, or at start.'),
+  infoGauge('redis_aof_pending_rewrite', 'aof_pending_rewrite', 'Whether a rewrite of it waits.'),
+  infoGauge('redis_aof_buffer_length', 'aof_buffer_length', 'Bytes that are not written to it yet.'),
+  infoGauge('redis_aof_pending_bio_fsync', 'aof_pending_bio_fsync', 'Flushes to disk under way.'),
+  infoGauge('redis_aof_delayed_fsync', 'aof_delayed_fsync', 'Writes that did not wait for a flush to disk.'),
   infoGauge('redis_module_fork_in_progress', 'module_fork_in_progress', 'Whether a module has forked.'),
   infoGauge('redis_module_fork_last_cow_size', 'module_fork_last_cow_size', 'Bytes copied for a fork of a module.'),
   gauge(

@@ -25,9 +25,12 @@ export interface PersistenceEngine {
   readonly unixMs: number
   /** A MULTI is being executed. */
   readonly inExec: boolean
+  /** What others are answered while a script is held up half way. */
+  readonly busy?: string | null
   readonly isReplica: boolean
   /** Changes since the last save. */
   dirty: number
+  readonly stats?: { snapshots: number }
   memoryUsed(): number
   flushAll(): void
 }
@@ -43,6 +46,8 @@ export interface PersistenceHooks {
   onLoaded: (aux: LoadedAux) => void
   /** A key of the dump was left out at start because it is past its time. */
   onExpired: (database: number, key: Buffer) => void
+  /** The append-only file is being rewritten, and whether that still reads the data set; `finishReading` ends that at once. */
+  aof: () => { readonly rewriting: boolean; readonly isReading: boolean; finishReading(): void }
   /** Ends the process because the dump cannot be loaded. */
   exit: (code: number) => void
 }
@@ -83,7 +88,6 @@ export class Persistence implements PersistenceHost {
   #job: Job | null = null
   #scheduled = false
   #lastTrySeconds = 0
-  #idle: (() => void)[] = []
 
   constructor(engine: PersistenceEngine, hooks: PersistenceHooks) {
     this.#engine = engine
@@ -114,7 +118,12 @@ export class Persistence implements PersistenceHost {
   }
 
   get saving(): boolean {
-    return this.busy
+    return this.hasJob || (this.#engine.store.walk !== null && !this.#hooks.aof().isReading)
+  }
+
+  /** A dump is being made. */
+  get hasJob(): boolean {
+    return this.#job !== null
   }
 
   get currentSaveSeconds(): number {
@@ -131,16 +140,11 @@ export class Persistence implements PersistenceHost {
     }
   }
 
-  /** Calls back, at once or later, when this server's own save is over; who started another snapshot knows of its end. */
-  whenIdle(callback: () => void): void {
-    if (this.#job === null) callback()
-    else this.#idle.push(callback)
-  }
-
   // ---- SAVE ---------------------------------------------------------------------------------------------------------
 
   /** redis 7.0.15 rdb.c saveCommand, rdbSave */
   saveNow(): void {
+    this.#hooks.aof().finishReading()
     if (this.busy) throw new Error('Background save already in progress')
     this.saves++
     this.#saveNow()
@@ -195,10 +199,14 @@ export class Persistence implements PersistenceHost {
 
   // ---- BGSAVE -------------------------------------------------------------------------------------------------------
 
-  /** SCHEDULE makes no difference: there is no rewrite of an append-only file to wait for. redis 7.0.15 rdb.c bgsaveCommand */
-  saveInBackground(): string {
-    if (this.busy) return '-ERR Background save already in progress'
-    if (this.#engine.inExec) {
+  /** redis 7.0.15 rdb.c bgsaveCommand */
+  saveInBackground(schedule = false): string {
+    if (this.saving) return '-ERR Background save already in progress'
+    const { rewriting } = this.#hooks.aof()
+    if (rewriting && !schedule && !this.#engine.inExec) {
+      return "-ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible."
+    }
+    if (rewriting || this.#engine.inExec) {
       this.#scheduled = true
       return 'Background saving scheduled'
     }
@@ -252,6 +260,7 @@ export class Persistence implements PersistenceHost {
       keyDelayMicroseconds: () => engine.config.get('rdb-key-save-delay'),
     })
     this.#job = { snapshot, runner, writer, startedMs, dirtyBefore: engine.dirty, background, callbacks }
+    if (engine.stats !== undefined) engine.stats.snapshots++
     if (background) engine.log('notice', `Background saving started by pid ${process.pid}`)
   }
 
@@ -274,7 +283,6 @@ export class Persistence implements PersistenceHost {
       this.#failed(job.background)
     }
     for (const callback of job.callbacks) callback(error)
-    this.#callIdle()
   }
 
   #end(job: Job): void {
@@ -290,12 +298,6 @@ export class Persistence implements PersistenceHost {
     this.#setStatus(false)
   }
 
-  #callIdle(): void {
-    const waiting = this.#idle
-    this.#idle = []
-    for (const callback of waiting) callback()
-  }
-
   /** Ends a save under way and removes its file; the status stays. redis 7.0.15 rdb.c killRDBChild */
   abort(why = 'Background saving terminated by signal 10'): void {
     const job = this.#job
@@ -304,7 +306,6 @@ export class Persistence implements PersistenceHost {
     this.#end(job)
     this.#engine.log('warning', why)
     for (const callback of job.callbacks) callback(new Error(why))
-    this.#callIdle()
   }
 
   /** redis 7.0.15 db.c flushAllDataAndResetRDB */
@@ -312,6 +313,7 @@ export class Persistence implements PersistenceHost {
     this.abort()
     if (this.#engine.config.get('save').length === 0) return
     try {
+      this.#hooks.aof().finishReading()
       if (!this.busy) this.#saveNow()
     } catch {
       // Logged; the data set is empty all the same.
@@ -321,7 +323,8 @@ export class Persistence implements PersistenceHost {
   /** Several times a second: save points, and a save that had to wait. redis 7.0.15 server.c serverCron */
   cron(): void {
     const engine = this.#engine
-    if (this.loading || this.busy || engine.inExec) return
+    if (this.loading || this.busy || this.#hooks.aof().rewriting || engine.inExec || (engine.busy ?? null) !== null)
+      return
     const now = this.#seconds()
     const mayTry = this.lastSaveOk || now - this.#lastTrySeconds > RETRY_SECONDS
     if (!mayTry) return
@@ -380,12 +383,21 @@ export class Persistence implements PersistenceHost {
     this.#hooks.setLoading('no')
   }
 
-  #loader(merge: boolean, onExpired?: (database: number, key: Buffer) => void): RdbLoader {
+  /** For a dump that an append-only file begins with: what expires when is in the rest of it. */
+  baseLoader(): RdbLoader {
+    return this.#loader(false, undefined, true)
+  }
+
+  #loader(
+    merge: boolean,
+    onExpired?: (database: number, key: Buffer) => void,
+    keepExpired: boolean = this.#engine.isReplica,
+  ): RdbLoader {
     const engine = this.#engine
     const { config } = engine
     return new RdbLoader(engine.store, {
       unixMs: engine.unixMs,
-      keepExpired: engine.isReplica,
+      keepExpired,
       merge,
       checksum: config.get('rdbchecksum'),
       access: config.get('maxmemory-policy').includes('lfu') ? 'lfu' : 'lru',
@@ -424,7 +436,7 @@ export class Persistence implements PersistenceHost {
       })
     } catch (error) {
       this.endLoading()
-      this.#logLoadError(path, error)
+      this.reportLoadError(path, error)
       this.#hooks.exit(1)
       return false
     }
@@ -436,7 +448,7 @@ export class Persistence implements PersistenceHost {
   }
 
   /** redis 7.0.15 rdb.c rdbReportError; the place is ours. */
-  #logLoadError(path: string, error: unknown): void {
+  reportLoadError(path: string, error: unknown): void {
     const { log } = this.#engine
     if (!(error instanceof RdbError)) {
       log('warning', `Fatal error loading the DB: ${strerror(error)}. Exiting.`)
@@ -455,9 +467,13 @@ export class Persistence implements PersistenceHost {
     const engine = this.#engine
     // The snapshot under way is of data that is about to go, or would be in the way of the one to make.
     this.abort()
+    this.#hooks.aof().finishReading()
     engine.store.walk?.abort()
     if (options.save) this.#saveNow()
-    if (options.flush) engine.flushAll()
+    if (options.flush) {
+      engine.flushAll()
+      engine.store.libraries.flush()
+    }
     const path = this.#paths().final
     const file = openDump(path)
     if (file === undefined) throw new Error('Error trying to load the RDB dump')
@@ -466,7 +482,7 @@ export class Persistence implements PersistenceHost {
     try {
       loadDumpNow(file.fd, loader)
     } catch (error) {
-      this.#logLoadError(path, error)
+      this.reportLoadError(path, error)
       throw error
     } finally {
       this.loadProgress(loader.reader.offset, loader)

@@ -13,7 +13,7 @@ import { RdbOutput } from './output.ts'
 import { type RdbValue, ValueDecoder } from './value-decoder.ts'
 import { saveValue, storeValue, valueType } from './values.ts'
 
-const FOOTER_BYTES = 10
+export const FOOTER_BYTES = 10
 /** Most values are small. */
 const CHUNK_BYTES = 1024
 

@@ -58,10 +58,13 @@ export const RDB_SET_INTSET = 11 // 2
 export const RDB_ZSET_ZIPLIST = 12 // 2
 export const RDB_HASH_ZIPLIST = 13 // 4
 export const RDB_LIST_QUICKLIST = 14 // 7, nodes are ziplists
+export const RDB_STREAM = 15 // 9
 export const RDB_HASH_LISTPACK = 16 // 10
 export const RDB_ZSET_LISTPACK = 17 // 10
 export const RDB_LIST_QUICKLIST_2 = 18 // 10, nodes are listpacks or single elements
+export const RDB_STREAM_2 = 19 // 10, with counts of entries added and read
 export const RDB_SET_LISTPACK = 20 // 11
+export const RDB_STREAM_3 = 21 // 11, consumers have an active time
 
 /** Containers of RDB_LIST_QUICKLIST_2's nodes. */
 export const NODE_PLAIN = 1
@@ -83,13 +86,13 @@ const TYPE_DESCRIPTIONS: Readonly<Record<number, string>> = {
   [RDB_ZSET_ZIPLIST]: 'sorted set as ziplist',
   [RDB_HASH_ZIPLIST]: 'hash as ziplist',
   [RDB_LIST_QUICKLIST]: 'list of ziplists',
-  15: 'stream',
+  [RDB_STREAM]: 'stream',
   [RDB_HASH_LISTPACK]: 'hash as listpack',
   [RDB_ZSET_LISTPACK]: 'sorted set as listpack',
   [RDB_LIST_QUICKLIST_2]: 'list of listpacks',
-  19: 'stream of RDB 10',
+  [RDB_STREAM_2]: 'stream of RDB 10',
   [RDB_SET_LISTPACK]: 'set as listpack',
-  21: 'stream of RDB 11',
+  [RDB_STREAM_3]: 'stream of RDB 11',
   22: 'hash with expiring fields',
   23: 'hash as listpack with expiring fields',
   24: 'hash with expiring fields',
@@ -124,6 +127,7 @@ export type RdbErrorCode =
   | 'RDB_UNSUPPORTED' // a value that this server does not have
   | 'RDB_DATABASE' // a database number beyond those configured
   | 'RDB_DUPLICATE_KEY'
+  | 'RDB_FUNCTION' // a function library that cannot be loaded
 
 /** `reason` is Redis's words where it has some; the message adds the place. */
 export class RdbError extends Error {

@@ -40,6 +40,10 @@ export class RdbInput {
   key: Buffer | undefined
   type: number | undefined
 
+  /** Set by words(). */
+  high = 0
+  low = 0
+
   /** Set by length(): the value is a string encoding, not a length. */
   #encoded = false
   #headerBytes = 0
@@ -93,6 +97,17 @@ export class RdbInput {
       this.pos += this.#headerBytes
     }
     return value
+  }
+
+  /** A length of up to 64 bits, which length() would round, as two words of 32. False when it is not all there. */
+  words(): boolean {
+    const start = this.pos
+    const value = this.length()
+    if (value < 0) return false
+    const isWide = this.bytes[start] === LENGTH_64BIT
+    this.high = isWide ? this.bytes.readUInt32BE(start + 1) : 0
+    this.low = isWide ? this.bytes.readUInt32BE(start + 5) : value
+    return true
   }
 
   /** The length at pos, without passing over it: headerBytes says how far it reaches. */

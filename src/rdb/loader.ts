@@ -105,6 +105,15 @@ export class RdbLoader {
     } else if (lower !== 'lua' && lower !== 'redis-bits') log('debug', `Unrecognized RDB AUX field: '${name}'`)
   }
 
+  library(code: Buffer): void {
+    try {
+      this.#store.libraries.loadCode(code, this.#options.merge === true)
+    } catch (error) {
+      const reason = `Failed creating the library: ${(error as Error).message}`
+      throw new RdbError('RDB_FUNCTION', reason, 0, '')
+    }
+  }
+
   selectDatabase(database: number): void {
     const keyspace = this.#store.databases[database]
     if (keyspace === undefined) {

@@ -77,6 +77,18 @@ export class RdbOutput {
     }
   }
 
+  /** A length of up to 64 bits as two words of 32. */
+  words(high: number, low: number): void {
+    if (high === 0) {
+      this.length(low)
+      return
+    }
+    this.#room()
+    this.#chunk[this.#pos++] = LENGTH_64BIT
+    this.#pos = this.#chunk.writeUInt32BE(high, this.#pos)
+    this.#pos = this.#chunk.writeUInt32BE(low, this.#pos)
+  }
+
   /** As an integer if it is the text of one of 32 bits, compressed if that helps, else as it is. */
   string(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start

@@ -25,8 +25,6 @@ import {
   OPCODE_EXPIRETIME,
   OPCODE_EXPIRETIME_MS,
   OPCODE_FREQ,
-  OPCODE_FUNCTION_PRE_GA,
-  OPCODE_FUNCTION2,
   OPCODE_IDLE,
   OPCODE_MODULE_AUX,
   OPCODE_RESIZEDB,
@@ -37,6 +35,7 @@ import {
   RDB_VERSION_VALKEY,
   RdbError,
 } from './format.ts'
+import { readLibrary } from './function-payload.ts'
 import { RdbInput } from './input.ts'
 import { type RdbValue, ValueDecoder } from './value-decoder.ts'
 
@@ -44,6 +43,8 @@ export interface RdbHandler {
   /** Signature and version are accepted; comes before anything else. */
   header(version: number): void
   aux(name: string, value: string): void
+  /** The code of a function library, to keep. */
+  library(code: Buffer): void
   selectDatabase(database: number): void
   resizeDatabase(keys: number, expires: number): void
   /** `expireAt`, `idleSeconds` and `frequency` are -1 when the stream has none. */
@@ -284,16 +285,9 @@ export class RdbReader {
       this.#step = 'module'
       return true
     }
-    if (opcode === OPCODE_FUNCTION2) {
-      if (input.string() === undefined) return false
-    } else if (opcode === OPCODE_FUNCTION_PRE_GA) {
-      // Name, engine, whether there is a description, the description, the code.
-      if (input.string() === undefined || input.string() === undefined) return false
-      const described = input.length()
-      if (described < 0 || (described > 0 && input.string() === undefined)) return false
-      if (input.string() === undefined) return false
-    }
-    this.#handler.warning('Skipping a function library: functions are not supported')
+    const code = readLibrary(input, opcode)
+    if (code === undefined) return false
+    this.#handler.library(Buffer.from(code))
     return true
   }
 

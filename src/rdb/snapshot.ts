@@ -7,6 +7,7 @@
 import type { Config } from '../config/config.ts'
 import type { Store } from '../store/store.ts'
 import { Walk } from '../store/walk.ts'
+import type { ChunkSink } from './output.ts'
 import { RdbWriter, type RdbWriterOptions, type ReplicationAux } from './writer.ts'
 
 export interface SnapshotOptions {
@@ -18,12 +19,23 @@ export interface SnapshotOptions {
   /** Header and end only (REPLCONF rdb-filter-only). */
   excludeData?: boolean
   usedMemory?: number
+  /** It is the base of an append-only file. */
+  aofBase?: boolean
+  /** Writes records in another form than RDB. */
+  writer?: (sink: ChunkSink) => RecordWriter
   /** The chunk belongs to the receiver. What it throws ends the snapshot. */
   onChunk: (chunk: Buffer) => void
   /** The last chunk was handed over. */
   onEnd?: () => void
   /** It failed and is over; not called after abort(). Without it, step() throws the error. */
   onError?: (error: unknown) => void
+}
+
+/** Where a snapshot's records go. */
+export interface RecordWriter {
+  record(ref: number, database: number): void
+  end(): void
+  readonly output: { readonly bytes: number }
 }
 
 export function writerOptions(options: Omit<SnapshotOptions, 'onChunk'>, store: Store): RdbWriterOptions {
@@ -34,6 +46,7 @@ export function writerOptions(options: Omit<SnapshotOptions, 'onChunk'>, store: 
       unixMs: options.now,
       usedMemory: options.usedMemory ?? store.dataBytes,
       replication: options.aux,
+      aofBase: options.aofBase === true,
     },
     compress: config.get('rdbcompression'),
     checksum: config.get('rdbchecksum'),
@@ -51,11 +64,13 @@ export class Snapshot {
   #store: Store
   /** Null when there is no data to be written. */
   #walk: Walk | null
-  #writer: RdbWriter
+  #writer: RecordWriter
   #options: SnapshotOptions
   #state: 'running' | 'ended' | 'failed' | 'aborted' = 'running'
   #failure: { error: unknown } | undefined
   #isLost = false
+  /** All records are written, the end is not. */
+  #isWalked = false
 
   /** Begins at this instant. Throws if another snapshot is under way. */
   constructor(store: Store, options: SnapshotOptions) {
@@ -63,7 +78,8 @@ export class Snapshot {
     this.#store = store
     this.#options = options
     this.totalKeys = empty ? 0 : store.keys
-    this.#writer = new RdbWriter(store, writerOptions(options, store), (chunk) => options.onChunk(chunk))
+    const sink: ChunkSink = (chunk) => options.onChunk(chunk)
+    this.#writer = options.writer?.(sink) ?? new RdbWriter(store, writerOptions(options, store), sink)
     this.#walk = empty ? null : new Walk(store, (ref, database) => this.#visit(ref, database))
   }
 
@@ -113,20 +129,29 @@ export class Snapshot {
   /** Works for about so long, or for so many keys. False when the snapshot is over. */
   step(budgetMs: number, maxKeys = Number.POSITIVE_INFINITY): boolean {
     if (this.#state !== 'running') return false
+    if (this.#isWalked) {
+      this.#end()
+      return false
+    }
     if (this.#walk !== null && this.#store.walk !== this.#walk) {
       this.#isLost = true
       this.#fail(new Error('the data set was emptied during the snapshot'))
       return false
     }
     const until = performance.now() + budgetMs
-    const lastKey = this.keys + maxKeys
+    const firstKey = this.keys
+    const lastKey = firstKey + maxKeys
     let more = this.#walk !== null
     while (more && this.#failure === undefined && this.keys < lastKey) {
       more = this.#walk!.step(Math.min(BATCH, lastKey - this.keys))
       if (performance.now() >= until) break
     }
     if (this.#failure !== undefined) this.#fail(this.#failure.error)
-    else if (!more) this.#end()
+    else if (!more) {
+      // A pause after each key is one after the last key too.
+      this.#isWalked = maxKeys !== Number.POSITIVE_INFINITY && this.keys > firstKey
+      if (!this.#isWalked) this.#end()
+    }
     return this.running
   }
 

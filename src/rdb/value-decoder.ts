@@ -15,9 +15,11 @@ import {
   ENCODING_LISTPACK,
   ENCODING_QUICKLIST,
   ENCODING_SKIPLIST,
+  ENCODING_STREAM,
   TYPE_HASH,
   TYPE_LIST,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
   TYPE_ZSET,
 } from '../store/record.ts'
@@ -41,6 +43,9 @@ import {
   RDB_SET,
   RDB_SET_INTSET,
   RDB_SET_LISTPACK,
+  RDB_STREAM,
+  RDB_STREAM_2,
+  RDB_STREAM_3,
   RDB_STRING,
   RDB_ZSET,
   RDB_ZSET_2,
@@ -49,6 +54,7 @@ import {
 } from './format.ts'
 import type { RdbInput } from './input.ts'
 import { ziplistEntries, zipmapEntries } from './legacy.ts'
+import { StreamDecoder } from './stream-decoder.ts'
 
 /** What a value turned out to be: exactly one of bytes, structure and elements has it. */
 export interface RdbValue {
@@ -80,6 +86,9 @@ const TYPE_OF: Readonly<Record<number, number>> = {
   [RDB_HASH_ZIPMAP]: TYPE_HASH,
   [RDB_HASH_ZIPLIST]: TYPE_HASH,
   [RDB_HASH_LISTPACK]: TYPE_HASH,
+  [RDB_STREAM]: TYPE_STREAM,
+  [RDB_STREAM_2]: TYPE_STREAM,
+  [RDB_STREAM_3]: TYPE_STREAM,
 }
 
 const COUNTED: ReadonlySet<number> = new Set([
@@ -110,6 +119,7 @@ export class ValueDecoder {
   #hash: HashValue | undefined
   #set: SetValue | undefined
   #sortedSet: SortedSetValue | undefined
+  #stream: StreamDecoder | undefined
   /** Names seen, while elements are kept: nobody else would notice one that comes twice. */
   #seen: Set<string> | undefined
   #score = 0
@@ -125,6 +135,7 @@ export class ValueDecoder {
     this.#type = rdbType
     this.#counted = COUNTED.has(rdbType)
     this.#left = UNKNOWN
+    if (type === TYPE_STREAM) this.#stream = new StreamDecoder(rdbType)
     this.value = {
       type,
       encoding: ENCODING_AUTO,
@@ -143,11 +154,18 @@ export class ValueDecoder {
     this.#hash = undefined
     this.#set = undefined
     this.#sortedSet = undefined
+    this.#stream = undefined
     this.#seen = undefined
   }
 
   /** Reads on. True when the value is complete, false when the input is not enough. */
   step(input: RdbInput): boolean {
+    if (this.#stream !== undefined) {
+      if (!this.#stream.step(input)) return false
+      this.value!.structure = this.#stream.stream
+      this.value!.encoding = ENCODING_STREAM
+      return true
+    }
     if (!this.#counted) {
       const bytes = input.string()
       if (bytes === undefined) return false

@@ -13,6 +13,7 @@ import {
   TYPE_LIST,
   TYPE_NAMES,
   TYPE_SET,
+  TYPE_STREAM,
   TYPE_STRING,
   TYPE_ZSET,
 } from '../store/record.ts'
@@ -24,6 +25,7 @@ import { encodingLimits } from '../store/values/limits.ts'
 import type { ListValue } from '../store/values/list.ts'
 import type { SetValue } from '../store/values/set.ts'
 import type { SortedSetValue } from '../store/values/sorted-set.ts'
+import type { StreamValue } from '../store/values/stream.ts'
 import {
   NODE_PACKED,
   RDB_HASH,
@@ -31,11 +33,13 @@ import {
   RDB_LIST_QUICKLIST_2,
   RDB_SET,
   RDB_SET_INTSET,
+  RDB_STREAM_2,
   RDB_STRING,
   RDB_ZSET_2,
   RDB_ZSET_LISTPACK,
 } from './format.ts'
 import type { RdbOutput } from './output.ts'
+import { saveStream } from './stream-encoder.ts'
 import type { RdbValue } from './value-decoder.ts'
 
 /** The type byte of a record's value. */
@@ -52,6 +56,8 @@ export function valueType(store: Store, ref: number): number {
       return packed ? RDB_ZSET_LISTPACK : RDB_ZSET_2
     case TYPE_HASH:
       return packed ? RDB_HASH_LISTPACK : RDB_HASH
+    case TYPE_STREAM:
+      return RDB_STREAM_2
     default:
       throw new Error(`a ${TYPE_NAMES[store.type(ref)]} has no RDB type`)
   }
@@ -76,6 +82,8 @@ export function saveValue(store: Store, ref: number, out: RdbOutput): void {
     saveTable(store.structure<SetValue>(ref).table, out, false, false)
   } else if (type === TYPE_HASH) {
     saveTable(store.structure<HashValue>(ref).table, out, true, false)
+  } else if (type === TYPE_STREAM) {
+    saveStream(store.structure<StreamValue>(ref), out)
   } else {
     saveTable(store.structure<SortedSetValue>(ref).table, out, true, true)
   }

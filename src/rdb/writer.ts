@@ -10,6 +10,7 @@ import {
   OPCODE_EOF,
   OPCODE_EXPIRETIME_MS,
   OPCODE_FREQ,
+  OPCODE_FUNCTION2,
   OPCODE_IDLE,
   OPCODE_RESIZEDB,
   OPCODE_SELECTDB,
@@ -30,6 +31,8 @@ export interface RdbAux {
   unixMs: number
   usedMemory: number
   replication?: ReplicationAux | undefined
+  /** It is the base of an append-only file. */
+  aofBase?: boolean
 }
 
 export interface RdbWriterOptions {
@@ -60,6 +63,10 @@ export class RdbWriter {
     this.#sizes = store.databases.map(({ size, expires }) => ({ keys: size, expires: expires.size }))
     this.output = new RdbOutput(sink, options.compress, options.checksum)
     this.#header(options.aux)
+    for (const code of store.libraries.codes()) {
+      this.output.byte(OPCODE_FUNCTION2)
+      this.output.string(code, 0, code.length)
+    }
   }
 
   #header(aux: RdbAux): void {
@@ -74,7 +81,7 @@ export class RdbWriter {
       this.#aux('repl-id', aux.replication.replid)
       this.#auxInteger('repl-offset', aux.replication.offset)
     }
-    this.#auxInteger('aof-base', 0)
+    this.#auxInteger('aof-base', aux.aofBase === true ? 1 : 0)
   }
 
   #aux(name: string, value: string): void {

@@ -38,6 +38,8 @@ export class Replication implements ReplicationHost {
   syncsFromPrimary = { full: 0, partial: 0 }
   /** Tells persistence that a snapshot under way must end: the data goes. */
   onDropData: () => void = () => {}
+  /** The data set of a primary was loaded, or this server is a primary now. */
+  onNewHistory: () => void = () => {}
   /** Ids come from the registry of clients, which the link is listed in. */
   nextClientId: () => number = () => 0
 
@@ -88,7 +90,7 @@ export class Replication implements ReplicationHost {
   /** What is written here goes into the stream only while this server decides about writes. */
   #connectStream(): void {
     const active = this.stream.backlog !== null && this.#link === null
-    this.engine.executor.stream = active ? this.stream : null
+    this.engine.executor.sinks.replication = active ? this.stream : null
   }
 
   /**
@@ -180,6 +182,7 @@ export class Replication implements ReplicationHost {
     this.#connectStream()
     this.linkChanged()
     this.#roleChanged('primary')
+    this.onNewHistory()
   }
 
   /** PSYNC … FAILOVER from the primary. An error text, or null once this server is the primary. */
@@ -206,6 +209,8 @@ export class Replication implements ReplicationHost {
     this.counters.linkState(this.#link?.state ?? '', this.canResume)
     engine.isReplica = this.#link !== null
     engine.isReadOnly = engine.isReplica && engine.config.get('replica-read-only')
+    engine.localExpires.isActive = engine.isReplica && !engine.isReadOnly
+    if (!engine.isReplica) engine.localExpires.forget()
     engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
   }
 
@@ -229,6 +234,7 @@ export class Replication implements ReplicationHost {
     this.history.clearSecond()
     this.canResume = replid !== ''
     this.createBacklog()
+    this.onNewHistory()
   }
 
   /** DEBUG CHANGE-REPL-ID */
@@ -267,7 +273,9 @@ export class Replication implements ReplicationHost {
     this.canResume = false
     this.onDropData()
     this.fullSync.abort()
+    this.engine.localExpires.forget()
     this.engine.flushAll()
+    this.engine.store.libraries.flush()
   }
 
   // ---- commands ----------------------------------------------------------------------------------------------------

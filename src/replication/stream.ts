@@ -12,6 +12,7 @@ const UNKNOWN_DATABASE = -1
 const EMPTY = Buffer.alloc(0)
 
 export class ReplicationStream implements StreamSink {
+  readonly takesApplied = false
   backlog: Backlog | null = null
   /** Called once a turn when there are new bytes. */
   onBytes: () => void = () => {}

@@ -240,10 +240,16 @@ export class ReplyWriter {
     return bytes
   }
 
+  /** A buffer that begins with all bytes so far, which stay: valid until something is written, drained or cleared. */
+  peek(): Buffer {
+    if (this.#chunks.length === 0) return this.#buf
+    return Buffer.concat([...this.#chunks, this.#buf.subarray(this.#cut, this.#pos)])
+  }
+
   clear(): void {
     if (this.#given) this.#buf = Buffer.allocUnsafeSlow(INITIAL_BYTES)
     this.#given = false
-    this.#chunks = []
+    if (this.#chunks.length > 0) this.#chunks = []
     this.#chunkBytes = 0
     this.#cut = 0
     this.#pos = 0

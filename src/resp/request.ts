@@ -3,7 +3,7 @@
  * allocated for it; a view or a range is valid only while the command runs, `copy()` is for what must outlive it.
  * The same object is refilled by the parser for every request (queued and blocked commands keep a `detach()`ed one).
  */
-import { parseInt64, parseInteger } from '../bytes/integers.ts'
+import { integerLength, parseInt64, parseInteger, writeInteger } from '../bytes/integers.ts'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -83,6 +83,11 @@ export class Request {
     return this.buf.latin1Slice(this.starts[i]!, this.ends[i]!)
   }
 
+  /** Up to its first NUL byte, as %s in C has it: Redis's errors that name an argument end there. */
+  cString(i: number): string {
+    return this.latin1(i).split('\0', 1)[0]!
+  }
+
   utf8(i: number): string {
     return this.buf.utf8Slice(this.starts[i]!, this.ends[i]!)
   }
@@ -118,7 +123,19 @@ export class Request {
   /** The bytes to propagate for this request as it was sent. Inline requests are encoded as multibulk. */
   encoded(): Buffer {
     if (this.rawEnd > this.rawStart) return this.buf.subarray(this.rawStart, this.rawEnd)
-    return Request.of(this.toArguments()).buf
+    let length = 1 + integerLength(this.argc) + 2
+    for (let i = 0; i < this.argc; i++) length += 1 + integerLength(this.length(i)) + this.length(i) + 4
+    const bytes = Buffer.allocUnsafe(length)
+    let pos = writeHeader(bytes, 0, 0x2a, this.argc)
+    for (let i = 0; i < this.argc; i++) {
+      pos = writeHeader(bytes, pos, 0x24, this.length(i))
+      this.buf.copy(bytes, pos, this.starts[i], this.ends[i])
+      pos += this.length(i)
+      bytes[pos] = 13
+      bytes[pos + 1] = 10
+      pos += 2
+    }
+    return bytes
   }
 
   toArguments(): Buffer[] {
@@ -141,3 +158,11 @@ export class Request {
 }
 
 const CRLF = Buffer.from('\r\n', 'latin1')
+
+function writeHeader(bytes: Buffer, at: number, type: number, n: number): number {
+  bytes[at] = type
+  const pos = writeInteger(bytes, at + 1, n)
+  bytes[pos] = 13
+  bytes[pos + 1] = 10
+  return pos + 2
+}

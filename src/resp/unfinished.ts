@@ -81,6 +81,11 @@ export class Unfinished {
     return this.#end - this.parser.requestStart
   }
 
+  /** Those behind the arguments of the unfinished request that are complete. */
+  get unreadBytes(): number {
+    return this.#end - this.parser.pos
+  }
+
   get capacity(): number {
     return this.#buf.length
   }

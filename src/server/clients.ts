@@ -3,11 +3,13 @@
  * two buffers that all connections share.
  */
 import type { Client, ClientKind } from '../commands/client.ts'
+import { clientInfo } from '../commands/connection/client-info.ts'
 import type { ClientsHost } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
 import { LookAhead } from '../store/look-ahead.ts'
+import { ClientMemory } from './client-memory.ts'
 import type { Connection } from './connection.ts'
 
 export class Clients implements ClientsHost {
@@ -16,10 +18,13 @@ export class Clients implements ClientsHost {
   readonly limits: ParserLimits
   readonly parser: RequestParser
   readonly lookAhead: LookAhead
+  readonly memory: ClientMemory
   /** Whose batch is running. */
   current: Client | null = null
   /** Called after each batch of requests, before the shared read buffer is used again. */
   onBatchEnd: () => void = () => {}
+  /** Called before replies leave: what they acknowledge must be in the append-only file. */
+  beforeReplies: () => void = () => {}
   onRemoved: (client: Client) => void = () => {}
   link: () => Client | null = () => null
 
@@ -39,6 +44,7 @@ export class Clients implements ClientsHost {
       this.limits.maxBulkBytes = engine.config.get('proto-max-bulk-len')
     })
     this.parser = new RequestParser(this.limits)
+    this.memory = new ClientMemory(engine, () => this.#connections.values())
   }
 
   nextId(): number {
@@ -56,7 +62,9 @@ export class Clients implements ClientsHost {
     client.closing = true
     this.bufferedBytes -= connection.countedBytes
     connection.countedBytes = 0
+    this.memory.forget(connection)
     const { engine } = this
+    engine.tracking.disable(client)
     this.#postponed.delete(connection)
     if (this.#monitors.delete(client)) engine.monitorCount--
     engine.pubsub.unsubscribeAll(client)
@@ -138,6 +146,10 @@ export class Clients implements ClientsHost {
       connection.client.isBlocked = false
       setImmediate(() => connection.resume())
     }
+    const link = this.link()
+    if (link?.paused !== true) return
+    link.paused = false
+    setImmediate(() => link.transport.resume())
   }
 
   postponed(connection: Connection): void {
@@ -146,7 +158,16 @@ export class Clients implements ClientsHost {
   }
 
   get postponedCount(): number {
-    return this.#postponed.size
+    return this.#postponed.size + (this.link()?.paused === true ? 1 : 0)
+  }
+
+  recountMemory(client: Client): void {
+    const connection = this.#connections.get(client.id)
+    if (connection !== undefined) this.memory.count(connection)
+  }
+
+  evict(): void {
+    this.memory.evict()
   }
 
   // ---- monitors ----------------------------------------------------------------------------------------------------
@@ -175,14 +196,18 @@ export class Clients implements ClientsHost {
 
   /** Brings what a connection holds up to date in the total. */
   recount(connection: Connection): void {
+    if (connection.isClosed) return
     const bytes = connection.bufferBytes
     this.bufferedBytes += bytes - connection.countedBytes
     connection.countedBytes = bytes
+    this.memory.count(connection)
   }
 
   get maxInputBytes(): number {
     let max = 0
-    for (const connection of this.#connections.values()) max = Math.max(max, connection.queryBytes)
+    for (const { queryBytes, argumentBytes } of this.#connections.values()) {
+      max = Math.max(max, queryBytes + argumentBytes)
+    }
     return max
   }
 
@@ -196,7 +221,8 @@ export class Clients implements ClientsHost {
   bufferBytes(kind: ClientKind): number {
     let bytes = 0
     for (const connection of this.#connections.values()) {
-      if (connection.client.kind === kind) bytes += connection.pendingBytes + connection.queryBytes
+      if (connection.client.kind === kind)
+        bytes += connection.pendingBytes + connection.queryBytes + connection.argumentBytes
     }
     return bytes
   }
@@ -222,7 +248,7 @@ export class Clients implements ClientsHost {
     this.engine.stats.outputBufferLimitDisconnections++
     this.engine.log(
       'warning',
-      `Client id=${client.id} addr=${connection.remoteAddress} name=${client.name} omem=${pending} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+      `Client ${clientInfo(client, now, null)} scheduled to be closed ASAP for overcoming of output buffer limits.`,
     )
     client.close('now')
   }
@@ -234,7 +260,9 @@ export class Clients implements ClientsHost {
     for (const connection of this.#connections.values()) {
       const { client } = connection
       if (connection.pendingBytes > 0) this.checkOutput(connection)
+      else connection.softLimitSinceMs = 0
       if (connection.pendingBytes > 0 || connection.countedBytes > 0) this.recount(connection)
+      else this.memory.count(connection)
       if (timeout === 0 || client.isBlocked || client.kind !== 'normal') continue
       if (now - client.lastInteractionMs > timeout * 1000) {
         this.engine.log('verbose', 'Closing idle client')

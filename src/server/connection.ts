@@ -4,11 +4,13 @@
  */
 import type { Socket } from 'node:net'
 import { Client, type Transport } from '../commands/client.ts'
+import { clientInfo } from '../commands/connection/client-info.ts'
 import { DONE, POSTPONED } from '../engine/execute.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import { COMPLETE, FAILED, INCOMPLETE, type RequestParser } from '../resp/request-parser.ts'
 import { Unfinished } from '../resp/unfinished.ts'
+import type { CountedMemory } from './client-memory.ts'
 import type { Clients } from './clients.ts'
 
 /** More than this does not wait for the end of the turn. */
@@ -26,6 +28,9 @@ export class Connection implements Transport {
   softLimitSinceMs = 0
   /** What of its buffers is in the registry's total. */
   countedBytes = 0
+  /** Of the request that runs; kept only while clients may be evicted. */
+  runningBytes = 0
+  readonly memory: CountedMemory = { bytes: 0, bucket: null }
 
   #clients: Clients
   /** Bytes of an unfinished request, or of requests that wait for a blocked client. */
@@ -45,7 +50,7 @@ export class Connection implements Transport {
     this.localAddress = addresses.local
     this.fd = addresses.fd
     this.client = new Client(clients.nextId(), this, clients.engine.now)
-    this.client.authenticated = !clients.engine.requiresAuth
+    clients.engine.acl.welcome(this.client)
     socket.on('error', (error) => this.#failed(error))
     socket.on('close', () => this.#gone())
   }
@@ -55,7 +60,15 @@ export class Connection implements Transport {
   }
 
   get queryBytes(): number {
-    return this.#unfinished === null ? 0 : this.#unfinished.bytes
+    return this.#unfinished === null ? 0 : this.#unfinished.unreadBytes
+  }
+
+  get argumentBytes(): number {
+    return this.#unfinished === null ? 0 : this.#unfinished.bytes - this.#unfinished.unreadBytes
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
   }
 
   /** Bytes arrived in chunk[0, length). The chunk is the shared buffer: nothing of it may be kept. */
@@ -105,7 +118,7 @@ export class Connection implements Transport {
     if (this.#closed) return
     // A message to the client whose batch is running goes between its replies.
     if (this.#running) {
-      for (const bytes of buffers) this.#clients.reply.raw(bytes)
+      this.#interject(buffers)
       return
     }
     if (this.#out === null) {
@@ -116,7 +129,19 @@ export class Connection implements Transport {
       this.#out.push(bytes)
       this.#outBytes += bytes.length
     }
-    if (this.#outBytes > FLUSH_BYTES) this.flush()
+    if (this.#outBytes <= FLUSH_BYTES) return
+    // Before the kernel takes some of it: the limit is on what is answered without having been read.
+    this.#clients.checkOutput(this)
+    this.flush()
+  }
+
+  /** Messages are no replies: CLIENT REPLY does not drop them. */
+  #interject(buffers: Buffer[]): void {
+    const { reply } = this.#clients
+    const { muted } = reply
+    reply.muted = false
+    for (const bytes of buffers) reply.raw(bytes)
+    reply.muted = muted
   }
 
   /** Hands everything to the socket. */
@@ -127,6 +152,7 @@ export class Connection implements Transport {
     this.#out = null
     this.#outBytes = 0
     if (this.#closed) return
+    this.#clients.beforeReplies()
     const { stats } = this.#clients.engine
     const { socket } = this
     if (buffers === null) {
@@ -210,12 +236,14 @@ export class Connection implements Transport {
     reply.muted = false
     this.#running = true
     this.#clients.current = client
+    this.#clients.memory.running = this
     try {
       run(reply)
     } finally {
       engine.executor.endRun()
       this.#clients.endBatch()
       this.#clients.current = null
+      this.#clients.memory.running = null
       this.#running = false
       reply.muted = false
     }
@@ -228,6 +256,7 @@ export class Connection implements Transport {
       reply.drain(this)
     }
     if (client.closing) this.close('after-replies')
+    else if (engine.evictsClients) this.#clients.memory.count(this)
   }
 
   /** False when nothing further of this client may run now. */
@@ -235,15 +264,17 @@ export class Connection implements Transport {
     const { client } = this
     const { engine } = this.#clients
     if (client.replyMode !== 'on') reply.muted = client.replyMode !== 'skip-next'
+    if (engine.evictsClients) this.runningBytes = request.rawEnd - request.rawStart
     const outcome = engine.executor.process(client, request, reply)
+    this.runningBytes = 0
     if (reply.muted) reply.muted = false
-    if (client.replyMode === 'skip') client.replyMode = 'on'
-    else if (client.replyMode === 'skip-next') client.replyMode = 'skip'
     if (outcome === POSTPONED) {
       this.#postponed = request.detach()
       this.#clients.postponed(this)
       return false
     }
+    if (client.replyMode === 'skip') client.replyMode = 'on'
+    else if (client.replyMode === 'skip-next') client.replyMode = 'skip'
     return outcome === DONE && !client.closing
   }
 
@@ -268,7 +299,7 @@ export class Connection implements Transport {
     engine.stats.queryBufferLimitDisconnections++
     engine.log(
       'warning',
-      `Closing client that reached max query buffer length: id=${this.client.id} addr=${this.remoteAddress} qbuf=${this.queryBytes}`,
+      `Closing client that reached max query buffer length: ${clientInfo(this.client, engine.unixMs, null)}`,
     )
     this.client.close('now')
   }

@@ -149,7 +149,7 @@ export class Listener {
     const { engine } = this.#clients
     if (this.#clients.count >= engine.config.get('maxclients')) return '-ERR max number of clients reached\r\n'
     const isLoopback = isUnix || /^(127\.|::1$|::ffff:127\.)/.test(address)
-    if (engine.config.get('protected-mode') && !engine.requiresAuth && !isLoopback) return DENIED
+    if (engine.config.get('protected-mode') && engine.acl.defaultTakesAnyPassword && !isLoopback) return DENIED
     return null
   }
 }

@@ -6,6 +6,7 @@
 import type { Client } from '../commands/client.ts'
 import type { ShutdownOptions } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { AppendOnly } from '../persistence/aof/aof.ts'
 import type { Persistence } from '../persistence/dump-file.ts'
 import type { Replication } from '../replication/replication.ts'
 import type { Clients } from './clients.ts'
@@ -22,6 +23,7 @@ export class Shutdown {
   #clients: Clients
   #replication: Replication
   #persistence: Persistence
+  #aof: AppendOnly
   #exit: (code: number) => void
   #timer: NodeJS.Timeout | null = null
   #options: ShutdownOptions | null = null
@@ -32,12 +34,14 @@ export class Shutdown {
     clients: Clients,
     replication: Replication,
     persistence: Persistence,
+    aof: AppendOnly,
     exit: (code: number) => void,
   ) {
     this.#engine = engine
     this.#clients = clients
     this.#replication = replication
     this.#persistence = persistence
+    this.#aof = aof
     this.#exit = exit
   }
 
@@ -104,6 +108,11 @@ export class Shutdown {
     if (options === null) return
     const { log, config } = engine
     this.#logReplicas()
+    if (!this.#aof.prepareForEnd(options.force)) {
+      log('warning', 'Errors trying to shut down the server. Check the logs for more information.')
+      this.#cancel()
+      return
+    }
     const wanted = options.save === 'save' || (options.save === 'default' && config.get('save').length > 0)
     if (wanted && engine.loading === 'no') {
       log('notice', 'Saving the final RDB snapshot before exiting.')

@@ -32,12 +32,28 @@ export interface Structure {
   readonly table?: ElementTable
 }
 
+/** Function libraries: a part of the data set, though of no database. Snapshots save their code. */
+export interface LibrarySource {
+  codes(): Iterable<Buffer>
+  /** Throws when the code is refused. */
+  loadCode(code: Buffer, replaces: boolean): void
+  flush(): void
+}
+
+const NO_LIBRARIES: LibrarySource = {
+  codes: () => [],
+  loadCode: () => {},
+  flush: () => {},
+}
+
 const OBJECT_OVERHEAD_BYTES = 160
 const EMPTY = Buffer.alloc(0)
 
 export class Store {
   slab = new Slab()
   databases: Keyspace[]
+  /** Set by who runs them. */
+  libraries: LibrarySource = NO_LIBRARIES
   /** The snapshot walk under way; every change asks it first. */
   walk: Walk | null = null
 

@@ -213,7 +213,12 @@ test('user, rename-command and loadmodule lines are kept for others, who may ref
   config.onDirective('rename-command', ([from]) => (from === 'nope' ? 'No such command in rename-command' : undefined))
   config.loadText('user alice on >secret ~* +@all\nrename-command flushall ""\nloadmodule /m.so a b')
   assert.deepEqual(config.directives('user'), [
-    { name: 'user', args: ['alice', 'on', '>secret', '~*', '+@all'], line: 1 },
+    {
+      name: 'user',
+      args: ['alice', 'on', '>secret', '~*', '+@all'],
+      line: 1,
+      text: 'user alice on >secret ~* +@all',
+    },
   ])
   assert.deepEqual(config.directives('rename-command')[0]?.args, ['flushall', ''])
   assert.deepEqual(config.directives('loadmodule')[0]?.args, ['/m.so', 'a', 'b'])

@@ -86,6 +86,9 @@ test('metricNames are the families of the page, and what is new begins with tand
   const exporter = new Set(readFileSync(FIXTURE, 'utf8').match(/redis_\w+/g))
   // Newer exporters have it; Debian's does not ask for it.
   exporter.add('redis_commands_latencies_usec')
+  // It shows these when INFO has them, which is with appendonly.
+  const withAof = 'current_size_bytes base_size_bytes pending_rewrite buffer_length pending_bio_fsync delayed_fsync'
+  for (const name of withAof.split(' ')) exporter.add(`redis_aof_${name}`)
   for (const page of pages) assert.deepEqual([...parseMetrics(page).keys()].sort(), [...metricNames].sort())
   for (const name of metricNames) assert.ok(exporter.has(name) || name.startsWith('tandem_'), name)
 })

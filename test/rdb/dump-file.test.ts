@@ -46,6 +46,7 @@ function setUp(t: TestContext, store: Store, settings = ''): Setup {
     onStatus: () => undefined,
     onLoaded: () => undefined,
     onExpired: () => undefined,
+    aof: () => ({ rewriting: false, isReading: false, finishReading: () => undefined }),
     exit: (code) => void exits.push(code),
   })
   return { dir, path: join(dir, 'dump.rdb'), store, log, exits, engine, persistence }

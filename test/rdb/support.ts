@@ -235,6 +235,8 @@ export interface LoadOptions {
 }
 
 export interface Loaded {
+  /** Code of function libraries. */
+  libraries: string[]
   store: Store
   loader: RdbLoader
   log: string[]
@@ -243,6 +245,8 @@ export interface Loaded {
 export function loadBytes(bytes: Buffer, options: LoadOptions = {}): Loaded {
   const store = new Store(options.databases ?? 16)
   const log: string[] = []
+  const libraries: string[] = []
+  store.libraries = { codes: () => [], loadCode: (code) => libraries.push(code.toString('latin1')), flush: () => {} }
   const loader = new RdbLoader(store, {
     unixMs: NOW,
     keepExpired: options.keepExpired ?? false,
@@ -253,7 +257,7 @@ export function loadBytes(bytes: Buffer, options: LoadOptions = {}): Loaded {
   const size = options.chunkBytes ?? Math.max(1, bytes.length)
   for (let at = 0; at < bytes.length; at += size) loader.feed(Buffer.from(bytes.subarray(at, at + size)))
   loader.finish()
-  return { store, loader, log }
+  return { store, loader, log, libraries }
 }
 
 /** A string of less than 64 bytes as RDB has it. */

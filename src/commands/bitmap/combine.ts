@@ -1,7 +1,7 @@
 /** BITOP: strings combined bit by bit; shorter ones count as followed by zeros. */
 import { hashBytes } from '../../bytes/siphash.ts'
 import { NOTIFY_GENERIC, NOTIFY_STRING } from '../../config/units.ts'
-import { NO_EXPIRE } from '../../store/record.ts'
+import { ENCODING_RAW, NO_EXPIRE, TYPE_STRING } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key, keyRange } from '../define.ts'
 import { errors } from '../errors.ts'
@@ -63,7 +63,7 @@ function storeResult(call: Call, result: Buffer): void {
   const ref = call.lookupWrite(2)
   if (result.length > 0) {
     const hash = hashBytes(key, 0, key.length)
-    call.db.putBytes(hash, key, 0, key.length, ref, 0, 0, result, 0, result.length, NO_EXPIRE)
+    call.db.putBytes(hash, key, 0, key.length, ref, TYPE_STRING, ENCODING_RAW, result, 0, result.length, NO_EXPIRE)
     call.changed(2, NOTIFY_STRING, 'set')
   } else if (ref !== 0) {
     call.remove(ref)

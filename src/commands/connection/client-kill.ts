@@ -1,6 +1,6 @@
 /** CLIENT KILL: by address in the old form, by filters that must all hold in the new. redis 7.0.15 networking.c clientCommand */
 import type { Call } from '../call.ts'
-import type { Client, ClientKind } from '../client.ts'
+import type { Account, Client, ClientKind } from '../client.ts'
 import { errors } from '../errors.ts'
 
 interface Filter {
@@ -8,7 +8,7 @@ interface Filter {
   kind?: ClientKind
   address?: string
   localAddress?: string
-  user?: string
+  account?: Account
   skipMe: boolean
 }
 
@@ -74,10 +74,12 @@ function parseOne(call: Call, i: number, filter: Filter): boolean {
     case 'laddr':
       filter.localAddress = args.utf8(i + 1)
       return true
-    case 'user':
-      if (value !== 'default') return refuse(call, `ERR No such user '${value}'`)
-      filter.user = value
+    case 'user': {
+      const user = call.host.acl.user(value)
+      if (user === undefined) return refuse(call, `ERR No such user '${value}'`)
+      filter.account = user
       return true
+    }
     default:
       if (!args.is(i + 1, 'YES') && !args.is(i + 1, 'NO')) return refuse(call, errors.syntax)
       filter.skipMe = args.is(i + 1, 'YES')
@@ -95,7 +97,7 @@ function matches(client: Client, filter: Filter): boolean {
   if (filter.localAddress !== undefined && client.transport.localAddress !== filter.localAddress) return false
   if (filter.kind !== undefined && client.kind !== filter.kind) return false
   if (filter.id !== undefined && client.id !== filter.id) return false
-  return filter.user === undefined || client.user === filter.user
+  return filter.account === undefined || client.account === filter.account
 }
 
 /** redis 7.0.15 networking.c getClientTypeByName */

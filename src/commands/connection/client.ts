@@ -81,7 +81,7 @@ function runList(call: Call): void {
   if (args.argc === 4 && args.is(2, 'TYPE')) {
     const kind = clientKind(args.latin1(3))
     if (kind === undefined) {
-      call.error(`ERR Unknown client type '${args.latin1(3)}'`)
+      call.error(`ERR Unknown client type '${args.cString(3)}'`)
       return
     }
     for (const client of host.clients.all()) if (client.kind === kind) text += line(call, client)
@@ -123,8 +123,12 @@ function runNoEvict(call: Call): void {
     return
   }
   client.noEvict = args.is(2, 'ON')
+  call.host.clients.recountMemory(client)
   call.reply.ok()
 }
+
+/** The end of a pause has to be a number of 64 bits, as in Redis. */
+const LONGEST_PAUSE = 2n ** 63n - 1n
 
 function runPause(call: Call): void {
   const { args, host } = call
@@ -140,6 +144,10 @@ function runPause(call: Call): void {
   if (timeoutMs === undefined) return
   if (timeoutMs < 0) {
     call.error(errors.timeoutNegative)
+    return
+  }
+  if (args.int64(2)! > LONGEST_PAUSE - BigInt(host.unixMs)) {
+    call.error('ERR timeout is out of range')
     return
   }
   const untilMs = timeoutMs === 0 ? 0 : host.unixMs + timeoutMs

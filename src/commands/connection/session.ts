@@ -3,9 +3,9 @@ import { REDIS_VERSION } from '../../config/redis-conf.ts'
 import type { Call } from '../call.ts'
 import { arg, command } from '../define.ts'
 import { discardTransaction } from '../transactions/transactions.ts'
-import { authenticate, requiresPassword, WRONG_PASSWORD } from './authenticate.ts'
 import { setClientName } from './client-name.ts'
 
+const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NOT_CONFIGURED =
   'ERR AUTH <password> called without any password configured for the default user. ' +
   'Are you sure your configuration is correct?'
@@ -15,17 +15,17 @@ const HELLO_NEEDS_AUTH =
 
 /** redis 7.0.15 acl.c authCommand */
 function runAuth(call: Call): void {
-  const { args, reply } = call
+  const { args, client, host, reply } = call
   if (args.argc > 3) {
     call.syntaxError()
     return
   }
-  if (args.argc === 2 && !requiresPassword(call)) {
+  if (args.argc === 2 && host.acl.defaultTakesAnyPassword) {
     reply.error(NOT_CONFIGURED)
     return
   }
   const user = args.argc === 2 ? 'default' : args.latin1(1)
-  if (authenticate(call, user, args.view(args.argc - 1))) reply.ok()
+  if (host.acl.authenticate(client, user, args.view(args.argc - 1), args)) reply.ok()
   else reply.error(WRONG_PASSWORD)
 }
 
@@ -43,7 +43,7 @@ function runHello(call: Call): void {
     version = asked
   }
   if (!takeHelloOptions(call)) return
-  if (!client.authenticated && requiresPassword(call)) {
+  if (!client.authenticated) {
     reply.error(HELLO_NEEDS_AUTH)
     return
   }
@@ -56,11 +56,11 @@ function runHello(call: Call): void {
 
 /** False after having replied an error; what stood before it has taken effect. */
 function takeHelloOptions(call: Call): boolean {
-  const { args } = call
+  const { args, client, host } = call
   for (let i = 2; i < args.argc; i++) {
     const more = args.argc - 1 - i
     if (args.is(i, 'AUTH') && more >= 2) {
-      if (!authenticate(call, args.latin1(i + 1), args.view(i + 2))) {
+      if (!host.acl.authenticate(client, args.latin1(i + 1), args.view(i + 2), args)) {
         call.error(WRONG_PASSWORD)
         return false
       }
@@ -69,7 +69,7 @@ function takeHelloOptions(call: Call): boolean {
       if (!setClientName(call, i + 1)) return false
       i++
     } else {
-      call.error(`ERR Syntax error in HELLO option '${args.latin1(i)}'`)
+      call.error(`ERR Syntax error in HELLO option '${args.cString(i)}'`)
       return false
     }
   }
@@ -103,17 +103,20 @@ function runReset(call: Call): void {
     return
   }
   if (client.isMonitor) host.clients.removeMonitor(client)
+  host.tracking.disable(client)
   client.db = 0
   client.resp = 2
   reply.resp = 2
-  client.user = 'default'
-  client.authenticated = !requiresPassword(call)
+  host.acl.welcome(client)
   discardTransaction(client, host)
   host.pubsub.unsubscribeAll(client)
   client.name = ''
   client.readonly = false
-  client.replyMode = 'on'
-  reply.muted = false
+  // CLIENT REPLY SKIP holds for this command as for any other.
+  if (client.replyMode !== 'skip') {
+    client.replyMode = 'on'
+    reply.muted = false
+  }
   reply.simple('RESET')
 }
 

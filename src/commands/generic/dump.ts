@@ -12,6 +12,7 @@ import { errors } from '../errors.ts'
 import { isAlreadyExpired, keyAdded, removeKey } from './lookup.ts'
 
 const UNSET = -1
+const INT64_LIMIT = 2 ** 63
 
 function runDump(call: Call): void {
   const ref = call.lookupRead(1)
@@ -97,7 +98,9 @@ export function runRestore(call: Call): void {
   const hash = hashBytes(args.buf, args.start(1), args.end(1))
   const old = options.replaces ? db.find(hash, args.buf, args.start(1), args.end(1)) : 0
   if (old !== 0) removeKey(call, db, hash, old, 1)
-  const expireAt = ttl === 0 ? NO_EXPIRE : options.isAbsolute ? ttl : ttl + call.now
+  const relative = ttl + call.now
+  // Beyond 64 bits the sum is negative, so in the past.
+  const expireAt = ttl === 0 ? NO_EXPIRE : options.isAbsolute ? ttl : relative >= INT64_LIMIT ? -1 : relative
   if (ttl !== 0 && isAlreadyExpired(call, expireAt)) {
     if (old !== 0) {
       call.propagateAs('DEL', args.view(1))

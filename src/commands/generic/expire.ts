@@ -76,7 +76,7 @@ function conditionBits(call: Call): number {
     else if (args.is(i, 'GT')) bits |= GT
     else if (args.is(i, 'LT')) bits |= LT
     else {
-      call.error(`ERR Unsupported option ${args.latin1(i)}`)
+      call.error(`ERR Unsupported option ${args.cString(i)}`)
       return -1
     }
   }

@@ -24,7 +24,7 @@ const NO_TYPE = -2
 export function scanCursor(call: Call, i: number): number | undefined {
   const simple = call.args.integer(i)
   if (simple >= 0) return simple
-  const text = call.args.latin1(i)
+  const text = call.args.cString(i)
   const found = /^([+-]?)(\d+)$|^$/.exec(text)
   const magnitude = BigInt(found?.[2] ?? 0)
   if (found === null || magnitude > ULONG_MAX) {
@@ -174,6 +174,7 @@ function runRandomkey(call: Call): void {
 
 export const scan = command({
   name: 'scan',
+  differs: 'order by hash; a cursor is a position among 32-bit hashes, so it stays true however the index grows',
   arity: -2,
   since: '2.8.0',
   summary: 'Incrementally iterate the keys space',
@@ -194,6 +195,7 @@ export const scan = command({
 
 export const keys = command({
   name: 'keys',
+  differs: 'order by hash',
   arity: 2,
   since: '1.0.0',
   summary: 'Find all keys matching the given pattern',

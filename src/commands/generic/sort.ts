@@ -6,7 +6,15 @@
 import { parseDouble } from '../../bytes/doubles.ts'
 import { parseInteger } from '../../bytes/integers.ts'
 import { NOTIFY_GENERIC, NOTIFY_LIST } from '../../config/units.ts'
-import { ENCODING_INTSET, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../../store/record.ts'
+import {
+  ENCODING_INTSET,
+  ENCODING_LISTPACK,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STRING,
+  TYPE_ZSET,
+} from '../../store/record.ts'
 import { elementsOf } from '../../store/values/elements.ts'
 import { hashField } from '../../store/values/hash.ts'
 import { createList } from '../../store/values/list.ts'
@@ -14,6 +22,7 @@ import type { Call } from '../call.ts'
 import { arg, command, key, unknownKeys } from '../define.ts'
 import { errors } from '../errors.ts'
 import { sortKeys, sortRoKeys } from '../movable-keys.ts'
+import { target as sortedSet } from '../sorted-set/target.ts'
 import { keyAdded, keyModified, removeKey } from './lookup.ts'
 
 const STAR = 0x2a
@@ -103,9 +112,9 @@ function parseOptions(call: Call, isReadOnly: boolean): SortOptions | undefined 
       const pattern = args.view(++i)
       options.by = compilePattern(pattern)
       if (pattern.indexOf(STAR) < 0) options.keepsOrder = true
-      else if (isClusterRefusal(call, 'BY')) return undefined
+      else if (isClusterRefusal(call, 'BY') || isAclRefusal(call, 'BY')) return undefined
     } else if (left >= 1 && args.is(i, 'GET')) {
-      if (isClusterRefusal(call, 'GET')) return undefined
+      if (isClusterRefusal(call, 'GET') || isAclRefusal(call, 'GET')) return undefined
       options.get.push(compilePattern(args.view(++i)))
     } else {
       call.syntaxError()
@@ -122,10 +131,18 @@ function isClusterRefusal(call: Call, option: string): boolean {
   return true
 }
 
+/** Which keys a pattern names is not known beforehand, so the user has to be allowed to read all of them. */
+function isAclRefusal(call: Call, option: string): boolean {
+  const { args, client, command, host } = call
+  if (!client.account.isRestricted || host.acl.readsAllKeys(client, command, args)) return false
+  call.error(`ERR ${option} option of SORT denied due to insufficient ACL permissions.`)
+  return true
+}
+
 function sortGeneric(call: Call, isReadOnly: boolean): void {
   const options = parseOptions(call, isReadOnly)
   if (options === undefined) return
-  const ref = call.lookupRead(1)
+  let ref = call.lookupRead(1)
   const type = ref === 0 ? TYPE_LIST : call.store.type(ref)
   if (type !== TYPE_LIST && type !== TYPE_SET && type !== TYPE_ZSET) {
     call.error(errors.wrongType)
@@ -141,6 +158,7 @@ function sortGeneric(call: Call, isReadOnly: boolean): void {
     options.alpha = true
     options.by = undefined
   }
+  if (type === TYPE_ZSET && call.store.encoding(ref) === ENCODING_LISTPACK) ref = converted(call)
   const elements = ref === 0 ? [] : elementsOf(call.store, ref)
   const ordered = order(call, elements, type, options)
   if (ordered === undefined) {
@@ -153,6 +171,16 @@ function sortGeneric(call: Call, isReadOnly: boolean): void {
   else storeElements(call, selected, options)
 }
 
+/** The sorted set of argument 1 no longer packed, which is seen by OBJECT ENCODING. */
+function converted(call: Call): number {
+  const { args, db } = call
+  sortedSet.open(call, 1)
+  const { hash } = call
+  sortedSet.convert()
+  sortedSet.close()
+  return db.find(hash, args.buf, args.start(1), args.end(1))
+}
+
 /** LIMIT as a range of n elements, the end exclusive. */
 function range(options: SortOptions, n: number): [number, number] {
   const start = Math.min(Math.max(options.limitStart, 0), n)
@@ -162,7 +190,7 @@ function range(options: SortOptions, n: number): [number, number] {
 /** The elements in the order asked for; undefined if a value to sort by is no number. */
 function order(call: Call, elements: Buffer[], type: number, options: SortOptions): Buffer[] | undefined {
   if (options.keepsOrder) return options.descending && type !== TYPE_SET ? elements.toReversed() : elements
-  const compare = options.alpha ? compareBytes(call, elements, options.by) : compareScores(call, elements, options.by)
+  const compare = options.alpha ? compareBytes(call, elements, options) : compareScores(call, elements, options.by)
   if (compare === undefined) return undefined
   const places = new Uint32Array(elements.length)
   for (let i = 0; i < places.length; i++) places[i] = i
@@ -193,10 +221,17 @@ function compareScores(call: Call, elements: Buffer[], by: Pattern | undefined):
   }
 }
 
-/** Elements without a value to sort by come first. */
-function compareBytes(call: Call, elements: Buffer[], by: Pattern | undefined): Compare {
-  if (by === undefined) return (a, b) => Buffer.compare(elements[a]!, elements[b]!)
-  const values = elements.map((element) => resolve(call, by, element))
+/** Elements without a value to sort by come first. Only with STORE do texts go on behind a NUL byte, as strcoll() ends there. */
+function compareBytes(call: Call, elements: Buffer[], { by, store }: SortOptions): Compare {
+  const text = store !== 0 ? (value: Buffer) => value : beforeNul
+  if (by === undefined) {
+    const texts = elements.map(text)
+    return (a, b) => Buffer.compare(texts[a]!, texts[b]!)
+  }
+  const values = elements.map((element) => {
+    const value = resolve(call, by, element)
+    return value && text(value)
+  })
   return (a, b) => {
     const left = values[a]
     const right = values[b]
@@ -215,6 +250,11 @@ function sortScore(value: Buffer): number {
   let start = 0
   while (start < end && isSpace(value[start]!)) start++
   return parseDouble(value, start, end)
+}
+
+function beforeNul(value: Buffer): Buffer {
+  const nul = value.indexOf(0)
+  return nul < 0 ? value : value.subarray(0, nul)
 }
 
 function isSpace(byte: number): boolean {

@@ -1,4 +1,5 @@
 /** PUBLISH and SPUBLISH. They change no key, but replicas have to hear of them: their clients subscribe too. */
+import { TO_REPLICAS } from '../../effects/effects.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key } from '../define.ts'
 
@@ -6,6 +7,7 @@ function runPublish(call: Call): void {
   const { args } = call
   const receivers = call.host.pubsub.publish(args.latin1(1), args.view(2))
   call.effects.forced = true
+  call.effects.target = TO_REPLICAS
   call.reply.integer(receivers)
 }
 
@@ -13,6 +15,7 @@ function runSpublish(call: Call): void {
   const { args } = call
   const receivers = call.host.pubsub.spublish(args.latin1(1), args.view(2))
   call.effects.forced = true
+  call.effects.target = TO_REPLICAS
   call.reply.integer(receivers)
 }
 

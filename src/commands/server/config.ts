@@ -60,6 +60,7 @@ function isLocal(client: Client): boolean {
 /** redis 7.0.15 config.c configResetStatCommand */
 function runResetstat(call: Call): void {
   call.host.stats.reset()
+  call.host.aof.resetStats()
   call.table.resetStatistics()
   call.reply.ok()
 }

@@ -16,7 +16,6 @@ import { DEBUG_HELP } from './debug-help.ts'
 import { runProtocol } from './debug-protocol.ts'
 import { runHtstats, runHtstatsKey, runListpack, runObject, runQuicklist, runSdslen } from './debug-value.ts'
 import { datasetDigest, valueDigest } from './digest.ts'
-import { NO_AOF } from './persistence.ts'
 
 interface Subcommand {
   /** Counts of all arguments that it takes. */
@@ -38,7 +37,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   log: { min: 3, max: 3, run: runLog },
   leak: { min: 3, max: 3, run: runLeak },
   reload: { min: 2, max: ANY, run: runReload },
-  loadaof: { min: 2, max: ANY, run: (call) => call.reply.error(NO_AOF) },
+  loadaof: { min: 2, max: ANY, run: runLoadaof },
   object: { min: 3, max: 3, run: runObject },
   sdslen: { min: 3, max: 3, run: runSdslen },
   listpack: { min: 3, max: 3, run: runListpack },
@@ -61,7 +60,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     run: (call) => set(call, (on) => (call.host.debug.allowNoscript = on)),
   },
   'pause-cron': { min: 3, max: 3, run: (call) => set(call, (on) => (call.host.debug.pauseCron = on)) },
-  'aof-flush-sleep': { min: 3, max: 3, run: (call) => call.reply.ok() },
+  'aof-flush-sleep': { min: 3, max: 3, run: runAofFlushSleep },
   replicate: { min: 3, max: ANY, run: runReplicate },
   error: { min: 3, max: 3, run: (call) => call.reply.error(call.args.latin1(2)) },
   structsize: { min: 2, max: 2, run: runStructsize },
@@ -150,6 +149,20 @@ function runReload(call: Call): void {
   } catch (error) {
     reply.error(failure(error))
   }
+}
+
+function runLoadaof(call: Call): void {
+  answerLater(
+    call,
+    call.host.aof.reload(),
+    (reply) => reply.ok(),
+    () => 'ERR Error trying to load the AOF files, check server logs.',
+  )
+}
+
+function runAofFlushSleep(call: Call): void {
+  call.host.aof.flushSleepMs = leadingInteger(call.args.latin1(2)) / 1000
+  call.reply.ok()
 }
 
 /** Adds string keys that replicas do not get: `prefix:i` → `value:i`, cut or filled with zeros to the size. */

@@ -5,11 +5,13 @@
  */
 import { formatDouble17 } from '../../bytes/doubles.ts'
 import { Digest } from '../../bytes/sha1-digest.ts'
-import { NO_EXPIRE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET } from '../../store/record.ts'
+import { NO_EXPIRE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
 import { elementsOf } from '../../store/values/elements.ts'
 import { hashEntries } from '../../store/values/hash.ts'
 import { sortedSetEntries } from '../../store/values/sorted-set.ts'
+import type { StreamValue } from '../../store/values/stream.ts'
+import { StreamIterator } from '../../store/values/stream-iterator.ts'
 
 export function datasetDigest(store: Store): string {
   const total = new Digest()
@@ -50,8 +52,24 @@ function addValue(store: Store, ref: number, digest: Digest): void {
     for (const [member, score] of sortedSetEntries(store, ref)) addPair(digest, member, formatDouble17(score))
   } else if (type === TYPE_HASH) {
     for (const [field, value] of hashEntries(store, ref)) addPair(digest, field, value)
+  } else if (type === TYPE_STREAM) {
+    addStream(store.structure<StreamValue>(ref), digest)
   }
   if (store.expireAt(ref) !== NO_EXPIRE) digest.xor(EXPIRES)
+}
+
+const iterator = new StreamIterator()
+
+function addStream(stream: StreamValue, digest: Digest): void {
+  const { field, value } = iterator
+  iterator.start(stream, null, null, false)
+  while (iterator.next()) {
+    digest.mix(Buffer.from(iterator.id.toString().replace('-', '.'), 'latin1'))
+    while (iterator.nextField()) {
+      digest.mix(field.bytes.subarray(field.start, field.end))
+      digest.mix(value.bytes.subarray(value.start, value.end))
+    }
+  }
 }
 
 const pair = new Digest()

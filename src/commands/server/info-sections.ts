@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { machine, release, totalmem, type } from 'node:os'
 import { REDIS_VERSION } from '../../config/redis-conf.ts'
+import type { AofHost } from '../aof-host.ts'
 import type { Host, PersistenceHost, ReplicationHost, UpstreamInfo } from '../host.ts'
 import { flag, humanBytes, lines, section } from './info-fields.ts'
 import { memoryOverhead, ratio } from './memory-overhead.ts'
@@ -58,14 +59,15 @@ export function clients(host: Host): string {
     maxclients: host.config.get('maxclients'),
     client_recent_max_input_buffer: host.clients.maxInputBytes,
     client_recent_max_output_buffer: host.clients.maxOutputBytes,
-    blocked_clients: host.blocked.count,
-    tracking_clients: 0,
+    blocked_clients: host.blocked.count + host.clients.postponedCount,
+    tracking_clients: host.tracking.clients,
     clients_in_timeout_table: host.blocked.timeoutCount,
   })
 }
 
 export function memory(host: Host): string {
-  const { config } = host
+  const { config, scripts } = host
+  const { functions } = scripts
   const memory = memoryOverhead(host)
   const total = totalmem()
   const maxmemory = config.get('maxmemory')
@@ -88,19 +90,19 @@ export function memory(host: Host): string {
       allocator_resident: rss,
       total_system_memory: total,
       total_system_memory_human: humanBytes(total),
-      used_memory_lua: 0,
-      used_memory_vm_eval: 0,
-      used_memory_lua_human: humanBytes(0),
-      used_memory_scripts_eval: 0,
-      number_of_cached_scripts: 0,
-      number_of_functions: 0,
-      number_of_libraries: 0,
-      used_memory_vm_functions: 0,
-      used_memory_vm_total: 0,
-      used_memory_vm_total_human: humanBytes(0),
-      used_memory_functions: 0,
-      used_memory_scripts: 0,
-      used_memory_scripts_human: humanBytes(0),
+      used_memory_lua: scripts.interpreterBytes,
+      used_memory_vm_eval: scripts.interpreterBytes,
+      used_memory_lua_human: humanBytes(scripts.interpreterBytes),
+      used_memory_scripts_eval: scripts.cacheBytes,
+      number_of_cached_scripts: scripts.cachedScripts,
+      number_of_functions: functions.functionCount,
+      number_of_libraries: functions.libraryCount,
+      used_memory_vm_functions: functions.interpreterBytes,
+      used_memory_vm_total: scripts.interpreterBytes + functions.interpreterBytes,
+      used_memory_vm_total_human: humanBytes(scripts.interpreterBytes + functions.interpreterBytes),
+      used_memory_functions: functions.bytes,
+      used_memory_scripts: scripts.cacheBytes + functions.bytes,
+      used_memory_scripts_human: humanBytes(scripts.cacheBytes + functions.bytes),
       maxmemory,
       maxmemory_human: humanBytes(maxmemory),
       maxmemory_policy: config.get('maxmemory-policy'),
@@ -120,7 +122,7 @@ export function memory(host: Host): string {
       mem_clients_slaves: memory.clientsReplicas,
       mem_clients_normal: memory.clientsNormal,
       mem_cluster_links: 0,
-      mem_aof_buffer: 0,
+      mem_aof_buffer: host.aof.isOn ? host.aof.bufferBytes : 0,
       mem_allocator: 'libc',
       active_defrag_running: 0,
       lazyfree_pending_objects: 0,
@@ -130,10 +132,11 @@ export function memory(host: Host): string {
 }
 
 export function persistence(host: Host): string {
-  const { persistence } = host
+  const { persistence, aof } = host
   const { saving, loading, asyncLoading } = persistence
-  const keysTotal = saving ? host.store.keys : 0
-  const keysDone = saving ? (host.store.walk?.visited ?? 0) : 0
+  const reading = saving || aof.isReading
+  const keysTotal = reading ? host.store.keys : 0
+  const keysDone = reading ? (host.store.walk?.visited ?? 0) : 0
   const text = section('Persistence', {
     loading: flag(loading && !asyncLoading),
     async_loading: flag(asyncLoading),
@@ -153,20 +156,32 @@ export function persistence(host: Host): string {
     rdb_last_cow_size: 0,
     rdb_last_load_keys_expired: persistence.lastLoadKeysExpired,
     rdb_last_load_keys_loaded: persistence.lastLoadKeysLoaded,
-    aof_enabled: 0,
-    aof_rewrite_in_progress: 0,
-    aof_rewrite_scheduled: 0,
-    aof_last_rewrite_time_sec: -1,
-    aof_current_rewrite_time_sec: -1,
-    aof_last_bgrewrite_status: 'ok',
-    aof_rewrites: 0,
-    aof_rewrites_consecutive_failures: 0,
-    aof_last_write_status: 'ok',
+    aof_enabled: flag(aof.isOn),
+    aof_rewrite_in_progress: flag(aof.rewriting),
+    aof_rewrite_scheduled: flag(aof.scheduled),
+    aof_last_rewrite_time_sec: aof.lastRewriteSeconds,
+    aof_current_rewrite_time_sec: aof.currentRewriteSeconds,
+    aof_last_bgrewrite_status: aof.lastRewriteOk ? 'ok' : 'err',
+    aof_rewrites: aof.rewrites,
+    aof_rewrites_consecutive_failures: aof.consecutiveFailures,
+    aof_last_write_status: aof.lastWriteOk ? 'ok' : 'err',
     aof_last_cow_size: 0,
     module_fork_in_progress: 0,
     module_fork_last_cow_size: 0,
   })
-  return loading || asyncLoading ? text + loadingLines(persistence, host.unixMs) : text
+  const all = host.config.get('appendonly') ? text + aofLines(aof) : text
+  return loading || asyncLoading ? all + loadingLines(persistence, host.unixMs) : all
+}
+
+function aofLines(aof: AofHost): string {
+  return lines({
+    aof_current_size: aof.currentSize,
+    aof_base_size: aof.baseSize,
+    aof_pending_rewrite: flag(aof.scheduled),
+    aof_buffer_length: aof.bufferBytes,
+    aof_pending_bio_fsync: aof.pendingSyncs,
+    aof_delayed_fsync: aof.delayedSyncs,
+  })
 }
 
 function loadingLines(persistence: PersistenceHost, nowMs: number): string {

@@ -3,6 +3,7 @@
  * getMemoryOverheadData; "used" is what the data set and its buffers take, since that is what maxmemory limits, while the
  * allocator figures are those of the JavaScript runtime with all that it has allocated.
  */
+import { clientMemory } from '../connection/client-info.ts'
 import type { Host } from '../host.ts'
 
 export interface DatabaseOverhead {
@@ -78,7 +79,7 @@ function clientBytes(host: Host): number {
   let bytes = 0
   for (const client of host.clients.all()) {
     if (client.replica !== null) continue
-    bytes += client.transport.pendingBytes + client.transport.queryBytes + client.transactionBytes
+    bytes += clientMemory(client)
   }
   return bytes
 }

@@ -178,6 +178,7 @@ export const memory = command({
     },
     {
       name: 'malloc-stats',
+      differs: 'there is no jemalloc to ask',
       arity: 2,
       since: '4.0.0',
       summary: 'Show allocator internal stats',
@@ -187,6 +188,7 @@ export const memory = command({
     },
     {
       name: 'purge',
+      differs: 'nothing to do: free slab pages are given back all the time',
       arity: 2,
       since: '4.0.0',
       summary: 'Ask the allocator to release memory',

@@ -1,8 +1,6 @@
-/** SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF. The snapshot itself is persistence/'s, behind the host. */
+/** SAVE, BGSAVE, LASTSAVE and BGREWRITEAOF. What they start is persistence/'s, behind the host. */
 import type { Call } from '../call.ts'
 import { arg, command } from '../define.ts'
-
-export const NO_AOF = 'ERR this version of Tandem has no append only file'
 
 /** redis 7.0.15 rdb.c saveCommand */
 function runSave(call: Call): void {
@@ -31,6 +29,12 @@ function runBgsave(call: Call): void {
   const text = host.persistence.saveInBackground(schedule)
   if (text.startsWith('-')) reply.error(text.slice(1))
   else reply.simple(text)
+}
+
+function runBgrewriteaof(call: Call): void {
+  const text = call.host.aof.rewriteInBackground()
+  if (text.startsWith('-')) call.reply.error(text.slice(1))
+  else call.reply.simple(text)
 }
 
 export const save = command({
@@ -74,5 +78,5 @@ export const bgrewriteaof = command({
   summary: 'Asynchronously rewrite the append-only file',
   complexity: 'O(1)',
   flags: ['no_async_loading', 'admin', 'noscript'],
-  run: (call) => call.reply.error(NO_AOF),
+  run: runBgrewriteaof,
 })

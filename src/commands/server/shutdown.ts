@@ -34,6 +34,10 @@ function runShutdown(call: Call): void {
     reply.error("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
     return
   }
+  if (!nosave && host.scripts.busy !== null) {
+    reply.error(host.scripts.busy)
+    return
+  }
   const failure = host.shutdown({ save: nosave ? 'nosave' : save ? 'save' : 'default', now, force }, call.client)
   if (failure !== null) reply.error(failure)
 }

@@ -58,7 +58,9 @@ function parseOptions(call: Call, i: number, stores: boolean, options: RangeOpti
 }
 
 /** Narrows a resolved range by LIMIT, which counts from the top when the range is gone through backwards. */
-function applyLimit(range: Range, { backwards, offset, limit }: RangeOptions): void {
+function applyLimit(range: Range, { kind, backwards, offset, limit }: RangeOptions): void {
+  // LIMIT of ranks was refused unless its count is -1, and then it says nothing.
+  if (kind === 'rank') return
   const size = range.to - range.from
   const skipped = offset < 0 ? size : Math.min(size, offset)
   const taken = limit < 0 ? size - skipped : Math.min(size - skipped, limit)

@@ -156,6 +156,11 @@ class SortedSetTarget {
     editor.insert(editor.insert(at, member, start, end), digits, 0, writeScore(score))
   }
 
+  /** Gives up the packed form, as SORT does. */
+  convert(): void {
+    if (this.#value === null) this.#unpack()
+  }
+
   #unpack(): void {
     const value = new SortedSetValue()
     for (let at = editor.first; at < editor.eof; ) {

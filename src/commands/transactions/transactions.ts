@@ -54,7 +54,12 @@ function runExec(call: Call): void {
   }
   host.watch.unwatchAll(client)
   reply.array(queued.length)
-  for (const { command: one, request } of queued) host.execute(client, one, request)
+  for (const { command: one, request } of queued) {
+    // Its rights may have changed since the command was queued.
+    const refusal = client.account.isRestricted ? host.acl.queuedRefusal(client, one, request) : null
+    if (refusal === null) host.execute(client, one, request)
+    else reply.error(refusal)
+  }
   discardTransaction(client, host)
 }
 

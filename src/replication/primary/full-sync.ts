@@ -132,7 +132,7 @@ export class FullSync {
 
   #start(): void {
     const engine = this.#engine
-    if (this.#running !== null || engine.store.walk !== null || this.#file.saving) return
+    if (this.#running !== null || engine.store.walk !== null || this.#file.saving || engine.busy !== null) return
     const waiting = this.#waiting()
     const first = waiting[0]
     if (first === undefined) return
@@ -191,6 +191,7 @@ export class FullSync {
         this.#finish(running, false)
       },
     })
+    engine.stats.snapshots++
     running.runner = new SnapshotRunner(running.snapshot, {
       sliceMs: SLICE_MS,
       ready: () => this.#ready(running),

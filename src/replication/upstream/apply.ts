@@ -5,6 +5,7 @@
  */
 import { Client, type Transport } from '../../commands/client.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { POSTPONED } from '../../engine/execute.ts'
 import { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Request } from '../../resp/request.ts'
 import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
@@ -28,6 +29,8 @@ export class Applier {
   #reply = new ReplyWriter()
   #lookAhead: LookAhead
   #unfinished: Unfinished | null = null
+  /** CLIENT PAUSE holds this one back, and all behind it. */
+  #postponed: Request | null = null
   /** Applied commands that lie behind each other, not yet passed on. */
   #run: Buffer = EMPTY
   #runStart = 0
@@ -51,6 +54,7 @@ export class Applier {
   get pendingBytes(): number {
     let bytes = this.#unfinished?.bytes ?? 0
     for (const held of this.#held) bytes += held.length
+    if (this.#postponed !== null) bytes += this.#postponed.rawEnd - this.#postponed.rawStart
     return bytes
   }
 
@@ -62,12 +66,31 @@ export class Applier {
     this.#unfinished?.append(chunk, chunk.length)
     const parser = this.#unfinished?.parser ?? this.#parser
     if (this.#unfinished === null) parser.begin(chunk, 0, chunk.length)
-    const error = this.#applyAll(parser)
+    const error = this.#postponed === null ? this.#applyBatch(parser) : null
+    if (!parser.midRequest) this.#unfinished = null
+    else if (this.#unfinished === null) this.#unfinished = new Unfinished(LIMITS, parser, chunk, chunk.length)
+    return error
+  }
+
+  /** The pause is over. Returns what receive() does. */
+  resume(): string | null {
+    const request = this.#postponed
+    if (request === null || this.client.closing) return null
+    this.#postponed = null
+    this.#engine.tick()
+    if (!this.#apply(request)) return null
+    const unfinished = this.#unfinished
+    const error = this.#applyBatch(unfinished?.parser ?? null)
+    if (unfinished !== null && !unfinished.parser.midRequest) this.#unfinished = null
+    return error
+  }
+
+  #applyBatch(parser: RequestParser | null): string | null {
+    const engine = this.#engine
+    const error = parser === null ? null : this.#applyAll(parser)
     engine.executor.endRun()
     this.passOn()
     this.lastAppliedMs = engine.now
-    if (!parser.midRequest) this.#unfinished = null
-    else if (this.#unfinished === null) this.#unfinished = new Unfinished(LIMITS, parser, chunk, chunk.length)
     return error
   }
 
@@ -81,12 +104,24 @@ export class Applier {
         // A bare newline keeps the link alive and is no part of the stream.
         if (request.argc === 0) continue
         if (request.rawEnd === request.rawStart) return 'the master sent an inline command'
-        this.#engine.executor.process(this.client, request, this.#reply)
-        if (this.client.closing) return null
-        this.#applied(request)
+        if (this.#apply(request)) continue
+        if (i + 1 < count) parser.rewind(batch[i + 1]!)
+        return null
       }
     } while (parser.status === COMPLETE)
     return parser.status === FAILED ? `Protocol error (${parser.error}) in the stream of the master` : null
+  }
+
+  /** False when nothing behind it may be applied now. */
+  #apply(request: Request): boolean {
+    if (this.#engine.executor.process(this.client, request, this.#reply) === POSTPONED) {
+      this.#postponed = request.detach()
+      this.client.paused = true
+      return false
+    }
+    if (this.client.closing) return false
+    this.#applied(request)
+    return true
   }
 
   #applied(request: Request): void {

@@ -408,7 +408,10 @@ export class UpstreamLink implements Transport {
   }
   writeText(): void {}
   writeBuffers(): void {}
-  resume(): void {}
+  resume(): void {
+    const error = this.applier?.resume() ?? null
+    if (error !== null && this.#socket !== null) this.#broken(this.#socket, `Error: ${error}`)
+  }
   close(): void {
     if (this.#socket !== null) this.#broken(this.#socket, 'closed')
   }

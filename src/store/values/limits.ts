@@ -12,6 +12,9 @@ export class EncodingLimits {
   'list-max-listpack-size' = -2
   /** Kept for CONFIG only: list nodes are not compressed. */
   'list-compress-depth' = 0
+  /** Of a stream node; 0 without limit. */
+  'stream-node-max-bytes' = 4096
+  'stream-node-max-entries' = 100
 
   get hashMaxListpackEntries(): number {
     return this['hash-max-listpack-entries']
@@ -35,6 +38,14 @@ export class EncodingLimits {
 
   get listMaxListpackSize(): number {
     return this['list-max-listpack-size']
+  }
+
+  get streamNodeMaxBytes(): number {
+    return this['stream-node-max-bytes']
+  }
+
+  get streamNodeMaxEntries(): number {
+    return this['stream-node-max-entries']
   }
 }
 

@@ -1,0 +1,130 @@
+/**
+ * The making of a new base: the data set of one instant, as a dump or as commands, into a temporary file. What takes the
+ * place of the forked child: a snapshot in slices (rdb/snapshot.ts), while writes go on into the next increment.
+ * redis 7.0.15 aof.c rewriteAppendOnlyFile
+ */
+import { join } from 'node:path'
+import { strerror } from '../../config/strerror.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { Snapshot, type SnapshotOptions, SnapshotRunner } from '../../rdb/snapshot.ts'
+import { DumpError, DumpWriter, writeDumpNow } from '../dump-writer.ts'
+import { CommandsWriter } from './commands-writer.ts'
+
+const SLICE_MS = 1
+
+export type BaseFormat = 'rdb' | 'aof'
+
+export interface BaseJobHooks {
+  /** Source texts of function libraries. */
+  libraries: () => Iterable<Uint8Array | string>
+  /** The file is complete and on disk (null), or not; not called after abort(). */
+  onDone: (error: Error | null) => void
+}
+
+export class BaseJob {
+  readonly format: BaseFormat
+  readonly startedMs: number
+  /** Where the file is when it is complete. */
+  readonly path: string
+  #engine: Engine
+  #snapshot: Snapshot
+  #runner: SnapshotRunner
+  #writer: DumpWriter
+
+  /** Begins at this instant. Throws a DumpError when the file cannot be opened. */
+  constructor(engine: Engine, hooks: BaseJobHooks) {
+    const { config } = engine
+    this.#engine = engine
+    this.format = chosenFormat(engine)
+    this.startedMs = engine.unixMs
+    this.path = join(config.get('dir'), `temp-rewriteaof-bg-${process.pid}.aof`)
+    const paths = { temporary: join(config.get('dir'), `temp-rewriteaof-${process.pid}.aof`), final: this.path }
+    const writer = new DumpWriter(paths, {
+      incrementalSync: config.get('aof-rewrite-incremental-fsync'),
+      onDrain: () => this.#runner.resume(),
+      onDone: (error) => {
+        if (error === null) {
+          engine.log('notice', `Successfully created the temporary AOF base file ${nameOf(this.path)}`)
+        }
+        hooks.onDone(error)
+      },
+    })
+    this.#writer = writer
+    engine.stats.snapshots++
+    this.#snapshot = new Snapshot(engine.store, {
+      ...snapshotOptions(engine, this.format, hooks.libraries()),
+      onChunk: (chunk) => writer.write(chunk),
+      onEnd: () => writer.end(),
+      onError: (error) => {
+        writer.abort()
+        hooks.onDone(error instanceof Error ? error : new Error(String(error)))
+      },
+    })
+    this.#runner = new SnapshotRunner(this.#snapshot, {
+      sliceMs: SLICE_MS,
+      ready: () => !writer.full,
+      keyDelayMicroseconds: () => config.get('rdb-key-save-delay'),
+    })
+  }
+
+  /** The data set is still being read. */
+  get isReading(): boolean {
+    return this.#snapshot.running
+  }
+
+  /** Reads the rest at once, for another snapshot that cannot wait. */
+  finishReading(): void {
+    this.#snapshot.finish()
+  }
+
+  abort(): void {
+    this.#runner.stop()
+    this.#snapshot.abort()
+    this.#writer.abort()
+    this.#engine.log('debug', `The base file ${nameOf(this.path)} was given up`)
+  }
+}
+
+export function chosenFormat(engine: Engine): BaseFormat {
+  return engine.config.get('aof-use-rdb-preamble') ? 'rdb' : 'aof'
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function snapshotOptions(
+  engine: Engine,
+  format: BaseFormat,
+  libraries: Iterable<Uint8Array | string>,
+): Omit<SnapshotOptions, 'onChunk'> {
+  const { config, store } = engine
+  const options = { config, now: engine.unixMs, usedMemory: engine.memoryUsed(), aofBase: true }
+  if (format === 'rdb') return options
+  const stampSeconds = config.get('aof-timestamp-enabled') ? Math.floor(engine.unixMs / 1000) : undefined
+  return { ...options, writer: (sink) => new CommandsWriter(store, { stampSeconds, libraries }, sink) }
+}
+
+/** Writes the base in the calling turn. Throws when it fails, which it has logged. */
+export function writeBaseNow(engine: Engine, path: string, libraries: Iterable<Uint8Array | string>): void {
+  const temporary = join(engine.config.get('dir'), `temp-rewriteaof-${process.pid}.aof`)
+  try {
+    writeDumpNow({ temporary, final: path }, (write) => {
+      const options = snapshotOptions(engine, chosenFormat(engine), libraries)
+      const snapshot = new Snapshot(engine.store, { ...options, onChunk: write })
+      try {
+        snapshot.finish()
+      } finally {
+        snapshot.abort()
+      }
+    })
+  } catch (error) {
+    engine.log('warning', `Write error writing append only file on disk: ${reasonOf(error)}`)
+    throw error
+  }
+}
+
+/** What the system said, without the dump's words around it. */
+export function reasonOf(error: unknown): string {
+  return strerror(error instanceof DumpError ? error.cause : error)
+}

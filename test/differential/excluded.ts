@@ -1,0 +1,82 @@
+/**
+ * The commands that are never generated, each with its reason: this is the only such list. Everything else of the table is
+ * generated, with no more to do than declaring it; grammar.test.ts holds both against the table.
+ */
+const ALONE = 'acts on the whole server or its files, which a sequence cannot put back'
+const LINK = 'makes the connection a replication link'
+const MANY = 'is answered by several replies, or by none'
+const CLOCK = 'tells the time or what took how long'
+const MACHINE = 'tells of the process or the machine'
+const RANDOM = 'is answered at random'
+const OWN = 'is of Tandem alone'
+const UNLIKE = 'differs by declaration: README.md says how'
+
+export const EXCLUDED: Readonly<Record<string, string>> = {
+  'acl|deluser': ALONE,
+  'acl|genpass': RANDOM,
+  'acl|load': ALONE,
+  'acl|log': CLOCK,
+  'acl|save': ALONE,
+  'acl|setuser': ALONE,
+  bgrewriteaof: ALONE,
+  bgsave: ALONE,
+  'client|id': MACHINE,
+  'client|info': MACHINE,
+  'client|kill': 'ends the connection of the test',
+  'client|list': MACHINE,
+  'client|pause': ALONE,
+  'client|reply': MANY,
+  'client|tracking': 'sends pushes at moments of its own; tracking.test.ts',
+  'command|count': 'Tandem has a command more',
+  'command|list': 'Tandem has a command more',
+  command: 'compared in parity/metadata.test.ts',
+  'command|docs': 'compared in parity/metadata.test.ts',
+  'config|get': 'the paths and ports of two servers differ; config.test.ts',
+  'config|resetstat': ALONE,
+  'config|rewrite': ALONE,
+  'config|set': ALONE,
+  debug: 'looks inside, or stops the server',
+  'function|dump': 'tells the library in the order of a hash table',
+  'function|kill': ALONE,
+  'function|stats': CLOCK,
+  hello: 'the protocol is that of the whole sequence; connection.test.ts',
+  info: MACHINE,
+  lastsave: CLOCK,
+  'latency|doctor': CLOCK,
+  'latency|graph': CLOCK,
+  'latency|histogram': CLOCK,
+  'latency|history': CLOCK,
+  'latency|latest': CLOCK,
+  'latency|reset': CLOCK,
+  lolwut: UNLIKE,
+  'memory|doctor': MACHINE,
+  'memory|malloc-stats': MACHINE,
+  'memory|stats': MACHINE,
+  migrate: 'needs a third server; migrate.test.ts',
+  'module|load': ALONE,
+  'module|loadex': ALONE,
+  'module|unload': ALONE,
+  monitor: MANY,
+  pfselftest: 'takes a second in redis-server',
+  psubscribe: MANY,
+  psync: LINK,
+  punsubscribe: MANY,
+  quit: 'ends the connection of the test',
+  replconf: LINK,
+  replicaof: ALONE,
+  role: 'tells the offset of replication, which the clock moves',
+  save: ALONE,
+  'script|debug': 'makes the connection a debugger',
+  shutdown: ALONE,
+  slaveof: ALONE,
+  'slowlog|get': CLOCK,
+  'slowlog|len': CLOCK,
+  ssubscribe: MANY,
+  subscribe: MANY,
+  sunsubscribe: MANY,
+  sync: LINK,
+  'tandem|help': OWN,
+  'tandem|resyncs': OWN,
+  time: CLOCK,
+  unsubscribe: MANY,
+}
