@@ -23,6 +23,8 @@ const PAGES_PER_SEGMENT = SEGMENT_BYTES / PAGE_BYTES
 const UNITS_PER_PAGE_SHIFT = PAGE_SHIFT - UNIT_SHIFT
 const NONE = -1
 const MAX_SEGMENTS = 2048
+/** A slab that took no more than this leaves its segment to the next: making one costs, and a collection of garbage. */
+const KEPT_PAGE_BYTES = 4 * 1024 * 1024
 
 const CLASS_BYTES = classSizes()
 const CLASS_OF_UNITS = classTable()
@@ -74,6 +76,14 @@ export class Slab {
   #classChunks = new Int32Array(CLASS_BYTES.length)
   #freePages: number[] = []
   #segmentPages: number[] = []
+
+  /** The segment of a slab that is given up, to be used again; `former` must not be used any more. */
+  #spare: Buffer | null
+
+  constructor(former: Slab | null = null) {
+    // A large one is handed back: what was written to it takes memory.
+    this.#spare = former !== null && former.pageBytes <= KEPT_PAGE_BYTES ? (former.segments[0] ?? null) : null
+  }
 
   /** Bytes of all segments held. */
   get reservedBytes(): number {
@@ -195,7 +205,8 @@ export class Slab {
     let index = this.#segmentPages.indexOf(NONE)
     if (index < 0) index = this.#segmentPages.length
     if (index >= MAX_SEGMENTS) throw new Error('the store is full: records take 32 GiB')
-    const segment = Buffer.allocUnsafeSlow(SEGMENT_BYTES)
+    const segment = this.#spare ?? Buffer.allocUnsafeSlow(SEGMENT_BYTES)
+    this.#spare = null
     this.segments[index] = segment
     this.doubles[index] = new Float64Array(segment.buffer, segment.byteOffset, SEGMENT_BYTES / 8)
     this.#segmentPages[index] = 0

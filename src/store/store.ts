@@ -236,7 +236,7 @@ export class Store {
       keyspace.index.clear()
       keyspace.expires.clear()
     }
-    this.slab = new Slab()
+    this.slab = new Slab(this.slab)
     this.#objects = []
     this.#freeHandles = []
     this.#counted = []
