@@ -80,8 +80,9 @@ export class ReplyWriter {
   }
 
   integer(n: number | bigint): void {
-    if (typeof n === 'bigint') {
-      this.#text(`:${n}\r\n`)
+    // A damaged payload may bring a time or a count that no safe integer is.
+    if (typeof n === 'bigint' || !Number.isSafeInteger(n)) {
+      this.#text(`:${typeof n === 'bigint' ? n : BigInt.asIntN(64, BigInt(Math.trunc(n)))}\r\n`)
       return
     }
     this.#header(58, n)
