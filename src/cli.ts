@@ -2,7 +2,9 @@
  * The command line: `tandem [redis.conf] [--directive value …]`, as redis-server takes it. Reads the configuration,
  * builds a Tandem and runs it until a signal or SHUTDOWN.
  */
+
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { Config } from './config/config.ts'
 import { ConfigError } from './config/redis-conf.ts'
 import { Tandem } from './tandem.ts'
@@ -72,10 +74,24 @@ export async function run(args: string[]): Promise<void> {
   const end = (signal: 'SIGINT' | 'SIGTERM') => {
     const words = config.get(signal === 'SIGINT' ? 'shutdown-on-sigint' : 'shutdown-on-sigterm').split(' ')
     log('warning', `Received ${signal} scheduling shutdown...`)
-    if (signal === 'SIGINT' && signals++ > 0) process.exit(1)
+    if (signal === 'SIGINT' && signals++ > 0) {
+      tandem.persistence.abort()
+      process.exit(1)
+    }
+    if (tandem.engine.loading === 'yes') {
+      log('warning', 'Received shutdown signal during loading, exiting now.')
+      process.exit(0)
+    }
     const save = words.includes('save') ? 'save' : words.includes('nosave') ? 'nosave' : 'default'
-    tandem.shutdown.begin({ save, now: words.includes('now'), force: words.includes('force') }, null)
+    tandem.shutdown.ask({ save, now: words.includes('now'), force: words.includes('force') })
   }
+  process.once('SIGABRT', () => {
+    log(
+      'warning',
+      `=== BUG REPORT START === Tandem ${VERSION} crashed by signal: ${constants.signals.SIGABRT}\n${new Error('Stack').stack}`,
+    )
+    process.kill(process.pid, 'SIGABRT')
+  })
   process.on('SIGINT', () => end('SIGINT'))
   process.on('SIGTERM', () => end('SIGTERM'))
   try {

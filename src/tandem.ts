@@ -9,6 +9,7 @@ import { Engine } from './engine/engine.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { AppendOnly } from './persistence/aof/aof.ts'
 import { Persistence } from './persistence/dump-file.ts'
+import { OomScore } from './persistence/oom-score.ts'
 import { Replication } from './replication/replication.ts'
 import { Clients } from './server/clients.ts'
 import { Listener } from './server/listener.ts'
@@ -37,6 +38,7 @@ export class Tandem {
 
   #listener: Listener
   #exit: (code: number) => void
+  #boundTo: readonly string[] = []
   #cron: NodeJS.Timeout | null = null
   #nextSecondMs = 0
 
@@ -114,6 +116,8 @@ export class Tandem {
     }
     this.config.on('stop-writes-on-bgsave-error', () => this.#refreshDiskError())
     this.config.on('save', () => this.#refreshDiskError())
+    const oomScore = new OomScore(this.config, engine.log)
+    engine.onChild = (pid) => oomScore.child(pid)
     this.config.onApply(['port', 'bind'], () => this.#listenAgain())
     this.config.onApply(['metrics-port', 'metrics-bind'], () => this.metrics.listenAgain())
   }
@@ -169,6 +173,7 @@ export class Tandem {
   async #listen(given?: number): Promise<void> {
     const { config } = this
     const port = given ?? config.get('port')
+    this.#boundTo = config.get('bind')
     try {
       if (port > 0 || given === 0) await this.#listener.listen(config.get('bind'), port)
     } catch (error) {
@@ -188,10 +193,12 @@ export class Tandem {
     try {
       if (this.config.get('port') > 0) await this.#listener.listen(this.config.get('bind'), this.config.get('port'))
       this.replication.listeningPort = this.port
+      this.#boundTo = this.config.get('bind')
       return undefined
     } catch {
       this.#listener.stop()
-      return 'Unable to listen on this port. Check server logs.'
+      const isBind = this.config.get('bind') !== this.#boundTo
+      return isBind ? 'Failed to bind to specified addresses.' : 'Unable to listen on this port. Check server logs.'
     }
   }
 
@@ -214,6 +221,7 @@ export class Tandem {
 
   #runCron(): void {
     const { engine } = this
+    this.shutdown.cron()
     const now = engine.tick()
     engine.stats.sample(now)
     engine.memoryUsed()

@@ -21,6 +21,8 @@ export interface Transport extends ReplySink {
   readonly argumentBytes?: number
   /** The client is no longer blocked or paused: run what it has sent meanwhile. */
   resume(): void
+  /** Calls back once, when the kernel has taken all that is pending; not when the connection closes. */
+  onDrained?(callback: () => void): void
   /** Closes after what is pending has been sent, or at once. */
   close(when: 'after-replies' | 'now'): void
 }

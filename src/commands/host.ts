@@ -26,6 +26,7 @@ export interface Stats {
   expiredKeys: number
   expiredStalePercent: number
   expiredTimeCapReached: number
+  lazyFreedObjects: number
   expireCycleMilliseconds: number
   evictedKeys: number
   evictedClients: number
@@ -349,6 +350,8 @@ export interface PersistenceHost {
   readonly dirty: number
   readonly lastSaveSeconds: number
   readonly lastSaveOk: boolean
+  /** Bytes written early by the last save, because they were about to change. */
+  readonly lastSaveCopiedBytes: number
   readonly saving: boolean
   readonly lastSaveDurationSeconds: number
   readonly currentSaveSeconds: number

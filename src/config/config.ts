@@ -181,6 +181,8 @@ export class Config {
     if (args.length > 0) all += `\n${text}`
     this.#file = path
     this.#load(all)
+    // Who brings a redis.conf means what it says to Redis, also by leaving this out (protected-mode then guards it).
+    if (path !== '' && !this.isExplicit('bind')) this.setDerived('bind', ['*', '-::*'])
   }
 
   /** CONFIG GET: each name once, an alias beside its option, hidden options for their exact name only. */

@@ -79,6 +79,8 @@ export class Engine implements Host {
   aof!: AofHost
   outgoing!: OutgoingHost
   /** Ends the process or the embedded server; set by tandem.ts. */
+  /** A child process that stands for a background save has been started. */
+  onChild: (pid: number) => void = () => {}
   onShutdown: (options: ShutdownOptions, client: Client | null) => string | null = () => null
   onAbortShutdown: () => boolean = () => false
 

@@ -65,6 +65,7 @@ export class ServerStats implements Stats {
   outputBufferLimitDisconnections = 0
   activeDefragHits = 0
   snapshots = 0
+  lazyFreedObjects = 0
   readonly errorCounts = new Map<string, number>()
   /** Per second. inputBytes and outputBytes are of all links, those of replication included. */
   readonly instantaneous = { commands: 0, inputBytes: 0, outputBytes: 0, replInputBytes: 0, replOutputBytes: 0 }
@@ -108,6 +109,7 @@ export class ServerStats implements Stats {
     this.keyspaceMisses = 0
     this.expiredKeys = 0
     this.expiredStalePercent = 0
+    this.lazyFreedObjects = 0
     this.expiredTimeCapReached = 0
     this.expireCycleMilliseconds = 0
     this.evictedKeys = 0

@@ -5,6 +5,7 @@
  *
  *   BGSAVE → Snapshot ─chunks→ DumpWriter: temp-<pid>.rdb → fsync → rename → done
  */
+import { constants } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { Log, PersistenceHost } from '../commands/host.ts'
 import type { Config } from '../config/config.ts'
@@ -14,6 +15,7 @@ import { type LoadedAux, RdbLoader } from '../rdb/loader.ts'
 import { Snapshot, SnapshotRunner } from '../rdb/snapshot.ts'
 import type { ReplicationAux } from '../rdb/writer.ts'
 import type { Store } from '../store/store.ts'
+import { Attendant } from './attendant.ts'
 import { loadDumpInSlices, loadDumpNow, openDump } from './dump-load.ts'
 import { DumpError, type DumpPaths, DumpWriter, writeDumpNow } from './dump-writer.ts'
 
@@ -32,6 +34,7 @@ export interface PersistenceEngine {
   dirty: number
   readonly stats?: { snapshots: number }
   memoryUsed(): number
+  onChild?(pid: number): void
   flushAll(): void
 }
 
@@ -65,6 +68,7 @@ interface Job {
   startedMs: number
   dirtyBefore: number
   background: boolean
+  attendant: Attendant | null
   callbacks: Finished[]
 }
 
@@ -80,8 +84,8 @@ export class Persistence implements PersistenceHost {
   loadedBytes = 0
   lastLoadKeysExpired = 0
   lastLoadKeysLoaded = 0
-  /** Records that the last snapshot wrote early because they were about to change. */
-  lastSaveCopiedKeys = 0
+  /** Bytes that the last snapshot wrote early because they were about to change: what copy-on-write is to a fork. */
+  lastSaveCopiedBytes = 0
 
   #engine: PersistenceEngine
   #hooks: PersistenceHooks
@@ -100,10 +104,10 @@ export class Persistence implements PersistenceHost {
     return Math.floor(this.#engine.unixMs / 1000)
   }
 
-  #paths(): DumpPaths {
+  #paths(pid = process.pid): DumpPaths {
     const { config } = this.#engine
     return {
-      temporary: config.resolvePath(`temp-${process.pid}.rdb`),
+      temporary: config.resolvePath(`temp-${pid}.rdb`),
       final: config.resolvePath(config.get('dbfilename')),
     }
   }
@@ -128,16 +132,6 @@ export class Persistence implements PersistenceHost {
 
   get currentSaveSeconds(): number {
     return this.#job === null ? -1 : Math.floor((this.#engine.unixMs - this.#job.startedMs) / 1000)
-  }
-
-  /** Keys of the snapshot under way: those written, those to write, those written early. */
-  get progress(): { keys: number; totalKeys: number; copiedKeys: number } {
-    const snapshot = this.#job?.snapshot
-    return {
-      keys: snapshot?.keys ?? 0,
-      totalKeys: snapshot?.totalKeys ?? 0,
-      copiedKeys: snapshot?.copied ?? 0,
-    }
   }
 
   // ---- SAVE ---------------------------------------------------------------------------------------------------------
@@ -173,7 +167,7 @@ export class Persistence implements PersistenceHost {
     } finally {
       snapshot.abort()
     }
-    this.lastSaveCopiedKeys = snapshot.copied
+    this.lastSaveCopiedBytes = snapshot.copiedBytes
   }
 
   #snapshotOptions() {
@@ -228,15 +222,17 @@ export class Persistence implements PersistenceHost {
     if (background) this.saves++
     this.#lastTrySeconds = this.#seconds()
     const startedMs = engine.unixMs
+    const attendant = background ? new Attendant(engine, 'tandem-rdb-bgsave', (signal) => this.#killed(signal)) : null
     let writer: DumpWriter
     try {
-      writer = new DumpWriter(this.#paths(), {
+      writer = new DumpWriter(this.#paths(attendant?.pid), {
         incrementalSync: engine.config.get('rdb-save-incremental-fsync'),
         onDrain: () => this.#job?.runner.resume(),
         onDone: (error) => this.#finish(error),
       })
     } catch (error) {
       engine.log('warning', (error as Error).message)
+      attendant?.release()
       this.#failed(background)
       for (const callback of callbacks) setImmediate(() => callback(error as Error))
       return
@@ -259,9 +255,9 @@ export class Persistence implements PersistenceHost {
       ready: () => !writer.full,
       keyDelayMicroseconds: () => engine.config.get('rdb-key-save-delay'),
     })
-    this.#job = { snapshot, runner, writer, startedMs, dirtyBefore: engine.dirty, background, callbacks }
+    this.#job = { snapshot, runner, writer, startedMs, dirtyBefore: engine.dirty, background, attendant, callbacks }
     if (engine.stats !== undefined) engine.stats.snapshots++
-    if (background) engine.log('notice', `Background saving started by pid ${process.pid}`)
+    if (attendant !== null) engine.log('notice', `Background saving started by pid ${attendant.pid}`)
   }
 
   /** The file is in place, or it failed. redis 7.0.15 rdb.c backgroundSaveDoneHandlerDisk */
@@ -286,9 +282,10 @@ export class Persistence implements PersistenceHost {
   }
 
   #end(job: Job): void {
+    job.attendant?.release()
     job.runner.stop()
     job.snapshot.abort()
-    this.lastSaveCopiedKeys = job.snapshot.copied
+    this.lastSaveCopiedBytes = job.snapshot.copiedBytes
     this.lastSaveDurationSeconds = Math.floor((this.#engine.unixMs - job.startedMs) / 1000)
     this.#job = null
   }
@@ -296,6 +293,12 @@ export class Persistence implements PersistenceHost {
   #failed(background: boolean): void {
     if (background) this.#engine.log('warning', 'Background saving error')
     this.#setStatus(false)
+  }
+
+  /** SIGUSR1 is how a save is told to end, which is not an error. */
+  #killed(signal: number): void {
+    this.abort(`Background saving terminated by signal ${signal}`)
+    if (signal !== constants.signals.SIGUSR1) this.#setStatus(false)
   }
 
   /** Ends a save under way and removes its file; the status stays. redis 7.0.15 rdb.c killRDBChild */

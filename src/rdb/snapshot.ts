@@ -69,6 +69,8 @@ export class Snapshot {
   #state: 'running' | 'ended' | 'failed' | 'aborted' = 'running'
   #failure: { error: unknown } | undefined
   #isLost = false
+  /** Records of the walk that were written early, as far as they are in its copiedBytes. */
+  #copied = 0
   /** All records are written, the end is not. */
   #isWalked = false
 
@@ -97,8 +99,8 @@ export class Snapshot {
   }
 
   /** Records that were written early because they were about to change. */
-  get copied(): number {
-    return this.#walk?.copied ?? 0
+  get copiedBytes(): number {
+    return this.#walk?.copiedBytes ?? 0
   }
 
   get bytes(): number {
@@ -113,8 +115,11 @@ export class Snapshot {
     if (this.#failure !== undefined) return
     const store = this.#store
     const { bytes, start, end, keyBytes, keyStart, keyEnd } = store
+    const written = this.#writer.output.bytes
+    const early = this.#walk !== null && this.#walk.copied !== this.#copied
     try {
       this.#writer.record(ref, database)
+      if (early) this.#walk!.copiedBytes += this.#writer.output.bytes - written
     } catch (error) {
       this.#failure = { error }
     }
@@ -124,6 +129,7 @@ export class Snapshot {
     store.keyBytes = keyBytes
     store.keyStart = keyStart
     store.keyEnd = keyEnd
+    if (early) this.#copied = this.#walk!.copied
   }
 
   /** Works for about so long, or for so many keys. False when the snapshot is over. */

@@ -24,6 +24,9 @@ export class ReplyWriter {
   /** Error replies so far, and the last one's text: the caller compares before and after a command. */
   errors = 0
   lastError = ''
+  /** Once so many bytes wait to be drained, all is dropped until clear(): what goes on and on may stop then. */
+  limit = Number.POSITIVE_INFINITY
+  overflowed = false
 
   #buf: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   #pos = 0
@@ -114,6 +117,7 @@ export class ReplyWriter {
     this.#chunks.push(bytes)
     this.#chunkBytes += bytes.length
     this.#text('\r\n')
+    if (this.#chunkBytes > this.limit) this.#overflow()
   }
 
   /** A string of Latin-1 text (numbers, names): for text of users give bytes. */
@@ -256,6 +260,13 @@ export class ReplyWriter {
     this.#pos = 0
     this.#mutedAt = 0
     this.#open = 0
+    this.overflowed = false
+  }
+
+  #overflow(): void {
+    this.clear()
+    this.overflowed = true
+    this.#muted = true
   }
 
   #giveAway(): Buffer {
@@ -300,6 +311,7 @@ export class ReplyWriter {
   #room(n: number): number {
     if (this.#muted) this.#pos = this.#mutedAt
     if (this.#pos + n <= this.#buf.length) return this.#pos
+    if (this.length + n > this.limit) this.#overflow()
     const kept = this.#buf.subarray(this.#cut, this.#pos)
     const grown = Buffer.allocUnsafeSlow(Math.max(this.#buf.length * 2, kept.length + n + INITIAL_BYTES))
     grown.set(kept, 0)

@@ -35,6 +35,7 @@ export class Clients implements ClientsHost {
   #postponed = new Set<Connection>()
   #pausedUntilMs = 0
   #pauseTimer: NodeJS.Timeout | null = null
+  #normalLimit = { hardBytes: 0 }
 
   constructor(engine: Engine) {
     this.engine = engine
@@ -42,6 +43,9 @@ export class Clients implements ClientsHost {
     this.limits = { maxBulkBytes: engine.config.get('proto-max-bulk-len') }
     engine.config.on('proto-max-bulk-len', () => {
       this.limits.maxBulkBytes = engine.config.get('proto-max-bulk-len')
+    })
+    engine.config.watch('client-output-buffer-limit', ({ normal }) => {
+      this.#normalLimit = normal
     })
     this.parser = new RequestParser(this.limits)
     this.memory = new ClientMemory(engine, () => this.#connections.values())
@@ -244,7 +248,19 @@ export class Clients implements ClientsHost {
     } else {
       connection.softLimitSinceMs = 0
     }
-    if (!over) return
+    if (over) this.closeForOutput(connection)
+  }
+
+  /** What the hard limit leaves for a batch of replies, in bytes. redis 7.0.15 networking.c checkClientOutputBufferLimits */
+  replyLimit(connection: Connection): number {
+    const { hardBytes } = this.#normalLimit
+    if (hardBytes === 0 || connection.client.kind !== 'normal') return Number.POSITIVE_INFINITY
+    return hardBytes - connection.pendingBytes
+  }
+
+  closeForOutput(connection: Connection): void {
+    const { client } = connection
+    const now = this.engine.unixMs
     this.engine.stats.outputBufferLimitDisconnections++
     this.engine.log(
       'warning',

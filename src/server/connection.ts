@@ -144,6 +144,12 @@ export class Connection implements Transport {
     reply.muted = muted
   }
 
+  onDrained(callback: () => void): void {
+    this.flush()
+    if (this.socket.writableLength === 0) setImmediate(callback)
+    else this.socket.once('drain', callback)
+  }
+
   /** Hands everything to the socket. */
   flush(): void {
     const text = this.#outText
@@ -234,6 +240,7 @@ export class Connection implements Transport {
     const { client } = this
     reply.resp = client.resp
     reply.muted = false
+    reply.limit = this.#clients.replyLimit(this)
     this.#running = true
     this.#clients.current = client
     this.#clients.memory.running = this
@@ -247,6 +254,8 @@ export class Connection implements Transport {
       this.#running = false
       reply.muted = false
     }
+    if (reply.overflowed || reply.length > reply.limit) this.#clients.closeForOutput(this)
+    reply.limit = Number.POSITIVE_INFINITY
     if (this.#closed) {
       reply.clear()
       return
@@ -275,7 +284,7 @@ export class Connection implements Transport {
     }
     if (client.replyMode === 'skip') client.replyMode = 'on'
     else if (client.replyMode === 'skip-next') client.replyMode = 'skip'
-    return outcome === DONE && !client.closing
+    return outcome === DONE && !client.closing && !reply.overflowed
   }
 
   #protocolError(parser: RequestParser, reply: ReplyWriter): void {

@@ -28,6 +28,8 @@ export class Shutdown {
   #timer: NodeJS.Timeout | null = null
   #options: ShutdownOptions | null = null
   #waiting: Client[] = []
+  /** By a signal: begins with the next cron. */
+  #asked: ShutdownOptions | null = null
 
   constructor(
     engine: Engine,
@@ -47,6 +49,17 @@ export class Shutdown {
 
   get underWay(): boolean {
     return this.#options !== null
+  }
+
+  /** A signal: not in the middle of something. redis 7.0.15 server.c sigShutdownHandler */
+  ask(options: ShutdownOptions): void {
+    this.#asked = options
+  }
+
+  cron(): void {
+    const asked = this.#asked
+    this.#asked = null
+    if (asked !== null) this.begin(asked, null)
   }
 
   /** Null when it is under way or done; the client then waits for its end, or for an error. */
@@ -85,7 +98,8 @@ export class Shutdown {
 
   /** SHUTDOWN ABORT. False when there is nothing to abort. */
   abort(): boolean {
-    if (this.#options === null) return false
+    if (this.#options === null && this.#asked === null) return false
+    this.#asked = null
     this.#engine.log('notice', 'Shutdown manually aborted.')
     this.#cancel()
     return true

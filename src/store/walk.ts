@@ -23,6 +23,8 @@ export class Walk {
   /** Records handed out so far, and those that were handed out early because of a change. */
   visited = 0
   copied = 0
+  /** Bytes that the visitor made of those; it counts them. */
+  copiedBytes = 0
 
   #store: Store
   #visitor: RecordVisitor

@@ -1,22 +1,33 @@
 /** DEL, UNLINK, EXISTS, TOUCH and TYPE. Values are freed piece by piece whoever deletes them, so DEL and UNLINK are one. */
 import { NOTIFY_GENERIC } from '../../config/units.ts'
-import { TYPE_NAMES } from '../../store/record.ts'
+import { TYPE_NAMES, TYPE_STRING } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key, keyRange } from '../define.ts'
 import { lookupUntouched, removeKey } from './lookup.ts'
 
+/** About 64 allocations of Redis. */
+const LAZY_STRUCTURE_BYTES = 4096
+
 /** redis 7.0.15 db.c delGenericCommand */
-function deleteKeys(call: Call): void {
+function deleteKeys(call: Call, isLazy: boolean): void {
   const { argc } = call.args
   let deleted = 0
   for (let i = 1; i < argc; i++) {
     const ref = call.peek(i)
     if (ref === 0) continue
+    if (isLazy && isFreedLazily(call, ref)) call.host.stats.lazyFreedObjects++
     removeKey(call, call.db, call.hash, ref, i)
     call.changed(i, NOTIFY_GENERIC, 'del')
     deleted++
   }
   call.reply.integer(deleted)
+}
+
+/** A small structure is not worth the word. redis 7.0.15 lazyfree.c lazyfreeGetFreeEffort, LAZYFREE_THRESHOLD */
+function isFreedLazily({ store }: Call, ref: number): boolean {
+  return (
+    store.hasHandle(ref) && store.type(ref) !== TYPE_STRING && store.structure(ref).memoryBytes > LAZY_STRUCTURE_BYTES
+  )
 }
 
 function runExists(call: Call): void {
@@ -51,7 +62,7 @@ export const del = command({
   hints: ['request_policy:multi_shard', 'response_policy:agg_sum'],
   keys: [keyRange(1, -1, 1, 'RM', 'DELETE')],
   args: [arg.key('key', { multiple: true })],
-  run: deleteKeys,
+  run: (call) => deleteKeys(call, call.host.config.get('lazyfree-lazy-user-del')),
 })
 
 export const unlink = command({
@@ -67,7 +78,7 @@ export const unlink = command({
   hints: ['request_policy:multi_shard', 'response_policy:agg_sum'],
   keys: [keyRange(1, -1, 1, 'RM', 'DELETE')],
   args: [arg.key('key', { multiple: true })],
-  run: deleteKeys,
+  run: (call) => deleteKeys(call, true),
 })
 
 export const exists = command({

@@ -61,15 +61,16 @@ function replyOne(call: Call, ref: number): void {
 
 /** The same field may come again. */
 function replyRepeated(call: Call, ref: number, count: number, withValues: boolean): void {
-  const { store } = call
+  const { reply, store } = call
   const { random } = call.host
   if (store.encoding(ref) !== ENCODING_LISTPACK) {
     const value = store.structure<HashValue>(ref)
-    for (let i = 0; i < count; i++) replyTablePair(call, value, value.table.random(random), withValues)
+    for (let i = 0; i < count && !reply.overflowed; i++)
+      replyTablePair(call, value, value.table.random(random), withValues)
     return
   }
   const positions = fieldPositions(call, ref, hashSize(call, ref))
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count && !reply.overflowed; i++) {
     replyPackedPair(call, store.bytes, positions[Math.floor(random() * positions.length)]!, withValues)
   }
 }

@@ -97,6 +97,7 @@ function set(call: Call, assign: (on: boolean) => void): void {
 function crash(call: Call, what: string, signal: 'SIGSEGV' | 'SIGABRT'): void {
   const stack = new Error(what).stack ?? what
   call.host.log('warning', `=== BUG REPORT START === Tandem ${what}\n------ STACK TRACE ------\n${stack}`)
+  process.removeAllListeners(signal)
   process.kill(process.pid, signal)
 }
 

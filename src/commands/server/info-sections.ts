@@ -126,7 +126,7 @@ export function memory(host: Host): string {
       mem_allocator: 'libc',
       active_defrag_running: 0,
       lazyfree_pending_objects: 0,
-      lazyfreed_objects: 0,
+      lazyfreed_objects: host.stats.lazyFreedObjects,
     })
   )
 }
@@ -137,11 +137,12 @@ export function persistence(host: Host): string {
   const reading = saving || aof.isReading
   const keysTotal = reading ? host.store.keys : 0
   const keysDone = reading ? (host.store.walk?.visited ?? 0) : 0
+  const copied = reading ? (host.store.walk?.copiedBytes ?? 0) : 0
   const text = section('Persistence', {
     loading: flag(loading && !asyncLoading),
     async_loading: flag(asyncLoading),
-    current_cow_peak: 0,
-    current_cow_size: 0,
+    current_cow_peak: copied,
+    current_cow_size: copied,
     current_cow_size_age: 0,
     current_fork_perc: (ratio(keysDone, keysTotal) * 100).toFixed(2),
     current_save_keys_processed: keysDone,
@@ -153,7 +154,7 @@ export function persistence(host: Host): string {
     rdb_last_bgsave_time_sec: persistence.lastSaveDurationSeconds,
     rdb_current_bgsave_time_sec: saving ? persistence.currentSaveSeconds : -1,
     rdb_saves: persistence.saves,
-    rdb_last_cow_size: 0,
+    rdb_last_cow_size: persistence.lastSaveCopiedBytes,
     rdb_last_load_keys_expired: persistence.lastLoadKeysExpired,
     rdb_last_load_keys_loaded: persistence.lastLoadKeysLoaded,
     aof_enabled: flag(aof.isOn),

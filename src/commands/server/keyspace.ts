@@ -5,7 +5,7 @@ import { errors } from '../errors.ts'
 import { runRestore } from '../generic/dump.ts'
 import { intArgument } from '../generic/lookup.ts'
 
-/** ASYNC and SYNC are taken and mean nothing here. False after the error. redis 7.0.15 db.c getFlushCommandFlags */
+/** ASYNC and SYNC differ only in what is counted: memory is given back at once, structures by the collector. False after the error. redis 7.0.15 db.c getFlushCommandFlags */
 function takesFlushOptions(call: Call): boolean {
   const { args } = call
   if (args.argc === 1 || (args.argc === 2 && (args.is(1, 'SYNC') || args.is(1, 'ASYNC')))) return true
@@ -13,11 +13,16 @@ function takesFlushOptions(call: Call): boolean {
   return false
 }
 
+function isAsync({ args, host }: Call): boolean {
+  return args.argc === 1 ? host.config.get('lazyfree-lazy-user-flush') : args.is(1, 'ASYNC')
+}
+
 /** Propagated even when there was nothing to remove: a replica may have something. redis 7.0.15 db.c flushallCommand */
 function runFlushall(call: Call): void {
   if (!takesFlushOptions(call)) return
   const { effects, host, store } = call
   const removed = store.keys
+  if (isAsync(call)) host.stats.lazyFreedObjects += removed
   host.flushAll()
   host.persistence.flushed()
   // With save points the empty data set has just been saved: nothing is unsaved.
@@ -30,6 +35,7 @@ function runFlushall(call: Call): void {
 function runFlushdb(call: Call): void {
   if (!takesFlushOptions(call)) return
   call.effects.dirty += call.db.size
+  if (isAsync(call)) call.host.stats.lazyFreedObjects += call.db.size
   call.effects.forced = true
   call.host.flushDatabase(call.db)
   call.reply.ok()

@@ -110,11 +110,11 @@ function replyRepeated(call: Call, ref: number, count: number): void {
       return
     }
     const members = packedMembers(store, ref, Array(size).keys())
-    for (let i = 0; i < count; i++) reply.bulk(members[Math.floor(random() * size)]!)
+    for (let i = 0; i < count && !reply.overflowed; i++) reply.bulk(members[Math.floor(random() * size)]!)
     return
   }
   const { table } = store.structure<SetValue>(ref)
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count && !reply.overflowed; i++) {
     table.read(table.random(random))
     reply.bulk(table.bytes, table.start, table.end)
   }

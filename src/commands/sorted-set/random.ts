@@ -49,7 +49,7 @@ function runZrandmember(call: Call): void {
   reply.array(withScores && reply.resp === 2 ? replied * 2 : replied)
   if (replied === 0) return
   if (count < 0) {
-    for (let i = 0; i < replied; i++) replyRank(call, ref, Math.floor(random() * size), withScores)
+    for (let i = 0; i < replied && !reply.overflowed; i++) replyRank(call, ref, Math.floor(random() * size), withScores)
     return
   }
   const ranks = replied === size ? Array.from({ length: size }, (_, i) => i) : distinctIndexes(size, replied, random)

@@ -188,6 +188,7 @@ export class Scripts implements ScriptsHost, ScriptServer {
       reply.error('ERR A script cannot be run inside of another one')
       return
     }
+    if (!invocation.isEval && engine.monitorCount > 0) engine.feedMonitors(client, call.args)
     this.#script ??= new RunningScript(engine)
     const script = this.#script
     script.begin(call, invocation)

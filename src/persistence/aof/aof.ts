@@ -18,7 +18,7 @@ import { strerror } from '../../config/strerror.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Persistence } from '../dump-file.ts'
 import { AppendFile } from './append-file.ts'
-import { BaseJob, chosenFormat, reasonOf, writeBaseNow } from './base-job.ts'
+import { BaseJob, chosenFormat, JobKilled, logFailure, reasonOf, writeBaseNow } from './base-job.ts'
 import { AofFiles } from './files.ts'
 import { installBase } from './install-base.ts'
 import { AofLoader } from './loader.ts'
@@ -307,7 +307,7 @@ export class AppendOnly implements AofHost {
   #kill(): void {
     const job = this.#job
     if (job === null) return
-    this.#engine.log('notice', `Killing running AOF rewrite child: ${process.pid}`)
+    this.#engine.log('notice', `Killing running AOF rewrite child: ${job.pid}`)
     job.abort()
     this.#job = null
     rmSync(job.path, { force: true })
@@ -342,6 +342,7 @@ export class AppendOnly implements AofHost {
       this.#job = new BaseJob(engine, {
         libraries: () => this.#hooks.libraries(),
         onDone: (error) => this.#done(error),
+        onKilled: (signal) => this.#killed(signal),
       })
     } catch (error) {
       // As if the child had started and failed at once.
@@ -351,7 +352,7 @@ export class AppendOnly implements AofHost {
       this.#afterFailure()
       return true
     }
-    log('notice', `Background append only file rewriting started by pid ${process.pid}`)
+    log('notice', `Background append only file rewriting started by pid ${this.#job.pid}`)
     this.scheduled = false
     this.#connect()
     return true
@@ -390,11 +391,9 @@ export class AppendOnly implements AofHost {
       log('notice', 'Background AOF rewrite terminated with success')
       ok = installBase(this.#engine, this.#files, this.file, job, this.#state === 'wait')
       if (ok && this.#state !== 'off') this.baseSize = this.file.currentSize
-    } else {
-      log('warning', `Write error writing append only file on disk: ${reasonOf(error)}`)
-      log('warning', 'Background AOF rewrite terminated with error')
-    }
-    this.lastRewriteOk = ok
+    } else logFailure(log, error)
+    // SIGUSR1 is how a rewrite is told to end, which is not an error.
+    if (ok || !(error instanceof JobKilled && error.wanted)) this.lastRewriteOk = ok
     this.lastRewriteSeconds = Math.floor((unixMs - job.startedMs) / 1000)
     if (ok) {
       this.#limit.failures = 0
@@ -406,6 +405,13 @@ export class AppendOnly implements AofHost {
       this.#afterFailure()
     }
     this.#connect()
+  }
+
+  #killed(signal: number): void {
+    const job = this.#job
+    if (job === null) return
+    job.abort()
+    this.#done(new JobKilled(signal))
   }
 
   /** What was collected since the instant of a base that there will not be is of no use. */

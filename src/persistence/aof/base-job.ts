@@ -3,10 +3,13 @@
  * place of the forked child: a snapshot in slices (rdb/snapshot.ts), while writes go on into the next increment.
  * redis 7.0.15 aof.c rewriteAppendOnlyFile
  */
+import { constants } from 'node:os'
 import { join } from 'node:path'
+import type { Log } from '../../commands/host.ts'
 import { strerror } from '../../config/strerror.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { Snapshot, type SnapshotOptions, SnapshotRunner } from '../../rdb/snapshot.ts'
+import { Attendant } from '../attendant.ts'
 import { DumpError, DumpWriter, writeDumpNow } from '../dump-writer.ts'
 import { CommandsWriter } from './commands-writer.ts'
 
@@ -19,6 +22,8 @@ export interface BaseJobHooks {
   libraries: () => Iterable<Uint8Array | string>
   /** The file is complete and on disk (null), or not; not called after abort(). */
   onDone: (error: Error | null) => void
+  /** The child that stands for the job was killed; it has to be given up. */
+  onKilled: (signal: number) => void
 }
 
 export class BaseJob {
@@ -30,6 +35,7 @@ export class BaseJob {
   #snapshot: Snapshot
   #runner: SnapshotRunner
   #writer: DumpWriter
+  #attendant: Attendant
 
   /** Begins at this instant. Throws a DumpError when the file cannot be opened. */
   constructor(engine: Engine, hooks: BaseJobHooks) {
@@ -37,12 +43,15 @@ export class BaseJob {
     this.#engine = engine
     this.format = chosenFormat(engine)
     this.startedMs = engine.unixMs
-    this.path = join(config.get('dir'), `temp-rewriteaof-bg-${process.pid}.aof`)
-    const paths = { temporary: join(config.get('dir'), `temp-rewriteaof-${process.pid}.aof`), final: this.path }
-    const writer = new DumpWriter(paths, {
+    const attendant = new Attendant(engine, 'tandem-aof-rewrite', hooks.onKilled)
+    this.#attendant = attendant
+    this.path = join(config.get('dir'), `temp-rewriteaof-bg-${attendant.pid}.aof`)
+    const paths = { temporary: join(config.get('dir'), `temp-rewriteaof-${attendant.pid}.aof`), final: this.path }
+    const writer = openWriter(attendant, paths, {
       incrementalSync: config.get('aof-rewrite-incremental-fsync'),
       onDrain: () => this.#runner.resume(),
       onDone: (error) => {
+        attendant.release()
         if (error === null) {
           engine.log('notice', `Successfully created the temporary AOF base file ${nameOf(this.path)}`)
         }
@@ -57,6 +66,7 @@ export class BaseJob {
       onEnd: () => writer.end(),
       onError: (error) => {
         writer.abort()
+        attendant.release()
         hooks.onDone(error instanceof Error ? error : new Error(String(error)))
       },
     })
@@ -65,6 +75,11 @@ export class BaseJob {
       ready: () => !writer.full,
       keyDelayMicroseconds: () => config.get('rdb-key-save-delay'),
     })
+  }
+
+  /** Of the child that stands for the job. */
+  get pid(): number {
+    return this.#attendant.pid
   }
 
   /** The data set is still being read. */
@@ -78,10 +93,20 @@ export class BaseJob {
   }
 
   abort(): void {
+    this.#attendant.release()
     this.#runner.stop()
     this.#snapshot.abort()
     this.#writer.abort()
     this.#engine.log('debug', `The base file ${nameOf(this.path)} was given up`)
+  }
+}
+
+function openWriter(attendant: Attendant, ...args: ConstructorParameters<typeof DumpWriter>): DumpWriter {
+  try {
+    return new DumpWriter(...args)
+  } catch (error) {
+    attendant.release()
+    throw error
   }
 }
 
@@ -122,6 +147,24 @@ export function writeBaseNow(engine: Engine, path: string, libraries: Iterable<U
     engine.log('warning', `Write error writing append only file on disk: ${reasonOf(error)}`)
     throw error
   }
+}
+
+export class JobKilled extends Error {
+  readonly wanted: boolean
+
+  constructor(signal: number) {
+    super(`Background AOF rewrite terminated by signal ${signal}`)
+    this.wanted = signal === constants.signals.SIGUSR1
+  }
+}
+
+export function logFailure(log: Log, error: Error): void {
+  if (error instanceof JobKilled) {
+    log('warning', error.message)
+    return
+  }
+  log('warning', `Write error writing append only file on disk: ${reasonOf(error)}`)
+  log('warning', 'Background AOF rewrite terminated with error')
 }
 
 /** What the system said, without the dump's words around it. */

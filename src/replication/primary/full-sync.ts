@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
+import { Attendant } from '../../persistence/attendant.ts'
 import { Snapshot, SnapshotRunner } from '../../rdb/snapshot.ts'
 import type { History } from '../history.ts'
 import type { ReplicationStream } from '../stream.ts'
@@ -41,6 +42,7 @@ interface Running {
   bytes: number
   startedAtMs: number
   toDisk: boolean
+  attendant: Attendant | null
 }
 
 export class FullSync {
@@ -153,6 +155,7 @@ export class FullSync {
       bytes: 0,
       startedAtMs: engine.unixMs,
       toDisk: !toSockets,
+      attendant: toSockets ? new Attendant(engine, 'tandem-rdb-to-slaves', (signal) => this.#killed(signal)) : null,
     }
     if (toSockets) this.#startSockets(this.#running)
     else this.#startDisk(this.#running)
@@ -230,6 +233,16 @@ export class FullSync {
   abort(): void {
     const running = this.#running
     if (running === null || running.toDisk) return
+    this.#giveUp(running)
+  }
+
+  /** redis 7.0.15 rdb.c backgroundSaveDoneHandlerSocket */
+  #killed(signal: number): void {
+    this.#engine.log('warning', `Background transfer terminated by signal ${signal}`)
+    this.abort()
+  }
+
+  #giveUp(running: Running): void {
     running.runner?.stop()
     running.snapshot?.abort()
     for (const replica of running.replicas) replica.client.close('now')
@@ -238,6 +251,7 @@ export class FullSync {
 
   #finish(running: Running, ok: boolean): void {
     this.#running = null
+    running.attendant?.release()
     this.lastDurationMs = this.#engine.unixMs - running.startedAtMs
     this.lastBytes = running.bytes
     for (const replica of running.replicas) this.#report(replica, running, ok)

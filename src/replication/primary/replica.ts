@@ -38,6 +38,8 @@ export class Replica {
   state: ReplicaState
   /** Offset up to which the stream has been handed to the socket. */
   sent = 0
+  /** More of the stream follows when its socket has taken what it was given. */
+  isFull = false
   /** Offset that it has acknowledged, and when (Unix ms). */
   acknowledged = 0
   acknowledgedAtMs: number

@@ -75,7 +75,19 @@ export class Replicas {
     const { backlog } = this.#stream
     if (backlog === null || replica.state !== 'online' || replica.streamWaitsForAck || !replica.wantsStream) return
     const { transport } = replica.client
-    while (replica.sent < this.#stream.offset && transport.pendingBytes < IN_FLIGHT_BYTES) {
+    if (replica.isFull) return
+    while (replica.sent < this.#stream.offset) {
+      if (transport.pendingBytes >= IN_FLIGHT_BYTES) {
+        if (transport.onDrained === undefined) return
+        replica.isFull = true
+        transport.onDrained(() => {
+          replica.isFull = false
+          if (replica.client.closing) return
+          this.feed(replica)
+          this.trim()
+        })
+        return
+      }
       const bytes = backlog.read(replica.sent)
       if (bytes.length === 0) break
       replica.sent += bytes.length
