@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -27,7 +27,7 @@ describe('kill -9', () => {
     await wire.must('CONFIG', 'SET', 'rdb-key-save-delay', 2000)
     await write(wire, writes(32, 3000))
     await wire.must('BGSAVE')
-    await waitUntil(() => existsSync(join(tandem.dir, `temp-${tandem.pid}.rdb`)), {
+    await waitUntil(() => readdirSync(tandem.dir).some((name) => /^temp-\d+\.rdb$/.test(name)), {
       timeoutMs: 5000,
       what: 'the temporary file',
     })

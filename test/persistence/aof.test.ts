@@ -226,11 +226,12 @@ describe('rewriting', () => {
   it('that fails leaves a chain of increments, which loads', async () => {
     const tandem = await startTandem(file, { args: ON })
     const wire = await only(tandem)
-    const temporary = join(tandem.dir, `temp-rewriteaof-${tandem.pid}.aof`)
-    mkdirSync(temporary)
+    const inTheWay = join(tandem.dir, 'appendonlydir', 'appendonly.aof.2.base.rdb')
+    mkdirSync(inTheWay)
     for (let i = 0; i < 2; i++) {
       await wire.must('INCR', 'rounds')
-      await wire.send('BGREWRITEAOF')
+      await wire.must('BGREWRITEAOF')
+      await rewritten(wire)
     }
     await wire.must('INCR', 'rounds')
     assert.equal(await field(wire, 'persistence', 'aof_last_bgrewrite_status'), 'err')
@@ -238,7 +239,7 @@ describe('rewriting', () => {
     assert.equal(manifest(tandem).split('\n').length, 5)
     await wire.must('DEBUG', 'LOADAOF')
     assert.equal(await wire.must('GET', 'rounds'), '3')
-    rmdirSync(temporary)
+    rmdirSync(inTheWay)
     await wire.must('BGREWRITEAOF')
     await rewritten(wire)
     assert.equal(manifest(tandem).split('\n').length, 3)
