@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import type { Transport } from '../../commands/client.ts'
+import { strerror } from '../../config/strerror.ts'
 import { Request } from '../../resp/request.ts'
 import type { Replication } from '../replication.ts'
 import { Applier } from './apply.ts'
@@ -89,7 +90,7 @@ export class UpstreamLink implements Transport {
     log('notice', 'MASTER <-> REPLICA sync started')
     socket.on('connect', () => this.#greet())
     socket.on('data', (chunk) => this.#receive(socket, chunk))
-    socket.on('error', (error) => this.#broken(socket, `Error condition on socket for SYNC: ${error.message}`))
+    socket.on('error', (error) => this.#broken(socket, strerror(error)))
     socket.on('close', () => this.#broken(socket, 'connection lost'))
   }
 
@@ -116,7 +117,8 @@ export class UpstreamLink implements Transport {
     const { log } = this.#engine
     const wasUp = this.state === 'connected'
     if (wasUp) log('warning', 'Connection with master lost.')
-    else log('warning', reason.startsWith('Error') ? reason : `I/O error trying to sync with MASTER: ${reason}`)
+    else if (this.state === 'sync') log('warning', `I/O error trying to sync with MASTER: ${reason}`)
+    else log('warning', `Error condition on socket for SYNC: ${reason}`)
     this.#drop()
     if (wasUp) this.downSinceMs = this.#engine.unixMs
     this.#setState('connect')
