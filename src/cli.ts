@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Config } from './config/config.ts'
 import { ConfigError } from './config/redis-conf.ts'
+import { showProcessTitle } from './server/process-title.ts'
 import { Tandem } from './tandem.ts'
 
 const VERSION = '0.1.0'
@@ -96,6 +97,7 @@ export async function run(args: string[]): Promise<void> {
   process.on('SIGTERM', () => end('SIGTERM'))
   try {
     log('notice', 'oO0OoO0OoO0Oo Tandem is starting oO0OoO0OoO0Oo')
+    showProcessTitle(config)
     await tandem.start({ onListening: () => log('notice', banner(tandem)) })
   } catch (error) {
     log('warning', error instanceof Error ? error.message : String(error))
