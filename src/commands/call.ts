@@ -206,9 +206,9 @@ export class Call {
     if (this.host.notifies !== 0) this.host.notify(type, event, key, database)
   }
 
-  /** A list, sorted set or stream got elements: serve clients blocked on it when this command is done. */
-  keyReady(key: Buffer, database: Keyspace = this.db): void {
-    if (this.host.blockedClients !== 0) this.host.keyReady(database, key)
+  /** The list, sorted set or stream that argument i names got elements: serve clients blocked on it when this command is done. */
+  keyReady(i: number, database: Keyspace = this.db): void {
+    if (this.host.blockedClients !== 0) this.host.keyReady(database, this.args.view(i))
   }
 
   /** Propagates a further command before this one's own. */
