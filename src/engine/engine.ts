@@ -89,6 +89,8 @@ export class Engine implements Host {
   dirty = 0
   inExec = false
   notifies = 0
+  /** Hears of every event of a class that notify-keyspace-events names; `key` is null when a whole database was emptied. */
+  onKeyEvent: ((event: string, key: Uint8Array | null, database: number) => void) | null = null
   activeExpire = true
 
   // State that the checks of each command read; kept up by who owns it.
@@ -310,6 +312,7 @@ export class Engine implements Host {
   // ---- commands/host.ts --------------------------------------------------------------------------------------------
 
   notify(type: number, event: string, key: Uint8Array, database: number): void {
+    if (this.onKeyEvent !== null && (this.notifies & type) !== 0) this.onKeyEvent(event, key, database)
     notifyKeyspaceEvent(this.pubsub, this.notifies, type, event, key, database)
   }
 
@@ -375,6 +378,7 @@ export class Engine implements Host {
 
   flushAll(): void {
     for (const keyspace of this.store.databases) {
+      this.onKeyEvent?.('flush', null, keyspace.id)
       if (this.watch.count > 0) this.watch.touchAll(keyspace)
       if (this.blocked.watchers > 0) this.blocked.flushed(keyspace)
     }
@@ -389,6 +393,7 @@ export class Engine implements Host {
   }
 
   flushDatabase(db: Keyspace): void {
+    this.onKeyEvent?.('flush', null, db.id)
     if (this.watch.count > 0) this.watch.touchAll(db)
     if (this.blocked.watchers > 0) this.blocked.flushed(db)
     this.tracking.flushed()

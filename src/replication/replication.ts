@@ -212,6 +212,7 @@ export class Replication implements ReplicationHost {
     engine.localExpires.isActive = engine.isReplica && !engine.isReadOnly
     if (!engine.isReplica) engine.localExpires.forget()
     engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
+    this.stream.onApplied()
   }
 
   /** The primary continues our history, perhaps under a new name. */
