@@ -257,6 +257,21 @@ export interface ReplicaInfo {
   clientId: number
 }
 
+/** A replica that is sent a part of the data. */
+export interface FilteredReplicaInfo {
+  readonly filter: string
+  readonly ip: string
+  readonly port: number
+  readonly state: string
+  /** In the filtered stream. */
+  readonly offset: number
+  readonly lagBytes: number
+  readonly lagMs: number
+  /** Bytes of writes that its filter was asked about, and those of them that it shows. */
+  readonly seenBytes: number
+  readonly streamBytes: number
+}
+
 export interface UpstreamInfo {
   host: string
   port: number
@@ -309,6 +324,7 @@ export interface ReplicationHost {
   readonly offset: number
   readonly secondOffset: number
   readonly replicas: readonly ReplicaInfo[]
+  readonly filteredReplicas: readonly FilteredReplicaInfo[]
   readonly upstream: UpstreamInfo | null
   readonly backlog: { active: boolean; size: number; firstByteOffset: number; histlen: number }
   readonly goodReplicas: number

@@ -5,12 +5,21 @@
  */
 import type { Client } from '../commands/client.ts'
 import { errors } from '../commands/errors.ts'
-import type { CallLike, ReplicaInfo, ReplicationHost, ResyncEvent, UpstreamInfo } from '../commands/host.ts'
+import type {
+  CallLike,
+  FilteredReplicaInfo,
+  ReplicaInfo,
+  ReplicationHost,
+  ResyncEvent,
+  UpstreamInfo,
+} from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import { Counters } from './counters.ts'
+import { FilteredFeeds } from './filtered/feeds.ts'
+import { filterOf } from './filtered/filter.ts'
 import { History, NO_ID } from './history.ts'
 import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
-import { Psync } from './primary/psync.ts'
+import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
 import { ReplicationStream } from './stream.ts'
 import { UpstreamLink } from './upstream/link.ts'
@@ -26,6 +35,7 @@ export class Replication implements ReplicationHost {
   readonly stream: ReplicationStream
   readonly replicaSet: Replicas
   readonly fullSync: FullSync
+  readonly filtered: FilteredFeeds
   readonly resyncs: ResyncEvent[] = []
   readonly counters = new Counters()
   listeningPort = 0
@@ -58,9 +68,11 @@ export class Replication implements ReplicationHost {
     this.#psync = new Psync(this)
     this.stream.onBytes = () => this.replicaSet.feedAll()
     this.stream.held = () => this.replicaSet.held()
+    this.filtered = new FilteredFeeds(engine, file)
     this.fullSync.onDone = ({ replica, why, bytes, durationMs, ok }) => {
       this.recordResync(replica.name, 'to-replica', ok ? 'full' : 'full failed', why, bytes, durationMs)
     }
+    this.filtered.onDone = this.fullSync.onDone
     engine.config.on('repl-backlog-size', () => {
       if (this.stream.backlog !== null) this.stream.backlog.size = engine.config.get('repl-backlog-size')
     })
@@ -274,9 +286,16 @@ export class Replication implements ReplicationHost {
     this.canResume = false
     this.onDropData()
     this.fullSync.abort()
+    this.filtered.closeAll()
     this.engine.localExpires.forget()
     this.engine.flushAll()
     this.engine.store.libraries.flush()
+  }
+
+  /** What a replica that logged in as this client's user follows; undefined when there are too many filters. */
+  feedFor(client: Client): Feed | undefined {
+    const filter = filterOf(client.account)
+    return filter === null ? this : this.filtered.of(filter)
   }
 
   // ---- commands ----------------------------------------------------------------------------------------------------
@@ -316,6 +335,7 @@ export class Replication implements ReplicationHost {
 
   clientGone(client: Client): void {
     this.replicaSet.clientGone(client)
+    this.filtered.clientGone(client)
   }
 
   // ---- what INFO, ROLE and metrics read ----------------------------------------------------------------------------
@@ -353,6 +373,10 @@ export class Replication implements ReplicationHost {
       lagMs: this.stream.ageOf(replica.acknowledged),
       clientId: replica.client.id,
     }))
+  }
+
+  get filteredReplicas(): readonly FilteredReplicaInfo[] {
+    return this.filtered.replicas
   }
 
   get upstream(): UpstreamInfo | null {
@@ -398,7 +422,7 @@ export class Replication implements ReplicationHost {
   }
 
   get memoryBytes(): number {
-    return this.stream.backlog?.memoryBytes ?? 0
+    return (this.stream.backlog?.memoryBytes ?? 0) + this.filtered.memoryBytes
   }
 
   /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
@@ -430,6 +454,7 @@ export class Replication implements ReplicationHost {
     this.#link?.cron()
     this.replicaSet.cron()
     this.fullSync.cron()
+    this.filtered.cron()
     this.#adaptBacklog()
     this.#expireBacklog()
   }
@@ -469,5 +494,6 @@ export class Replication implements ReplicationHost {
   stop(): void {
     this.#link?.stop()
     this.fullSync.abort()
+    this.filtered.stop()
   }
 }

@@ -210,6 +210,12 @@ export function replication(host: Host): string {
     text += lines({ min_slaves_good_slaves: replication.goodReplicas })
   }
   text += replicaLines(replication)
+  // Under a name of their own: Sentinel must not take one for a whole copy.
+  replication.filteredReplicas.forEach(({ ip, port, state, offset, lagBytes, filter }, i) => {
+    text += lines({
+      [`filtered_replica${i}`]: `ip=${ip},port=${port},state=${state},offset=${offset},lag_bytes=${lagBytes},filter=${filter}`,
+    })
+  })
   return (
     text +
     lines({

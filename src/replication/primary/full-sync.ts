@@ -9,7 +9,9 @@ import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
 import { Attendant } from '../../persistence/attendant.ts'
-import { Snapshot, SnapshotRunner } from '../../rdb/snapshot.ts'
+import type { ChunkSink } from '../../rdb/output.ts'
+import { type RecordWriter, Snapshot, SnapshotRunner, writerOptions } from '../../rdb/snapshot.ts'
+import type { RdbWriterOptions } from '../../rdb/writer.ts'
 import type { History } from '../history.ts'
 import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
@@ -50,6 +52,8 @@ export class FullSync {
   onDone: (event: FullSyncEvent) => void = () => {}
   lastDurationMs = 0
   lastBytes = 0
+  /** Writes a part of the data only; then nothing goes through the RDB file. */
+  writer: ((options: RdbWriterOptions, sink: ChunkSink) => RecordWriter) | null = null
 
   #engine: Engine
   #history: History
@@ -139,7 +143,8 @@ export class FullSync {
     const first = waiting[0]
     if (first === undefined) return
     engine.tick()
-    const diskless = engine.config.get('repl-diskless-sync') || first.announced.excludeData
+    const partly = first.announced.excludeData || this.writer !== null
+    const diskless = engine.config.get('repl-diskless-sync') || partly
     const toSockets = diskless && first.announced.capaEof
     const group = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
     engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
@@ -176,13 +181,18 @@ export class FullSync {
     const { config } = engine
     const head = Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1')
     for (const replica of running.replicas) replica.client.send(head)
-    running.snapshot = new Snapshot(engine.store, {
+    const about = {
       config,
       now: engine.unixMs,
       // The stream selects its database anew behind the snapshot.
       aux: { replid: this.#history.replid, offset: this.#history.offset, streamDb: 0 },
       excludeData: running.replicas[0]!.announced.excludeData,
       usedMemory: engine.memoryUsed(),
+    }
+    const { writer } = this
+    running.snapshot = new Snapshot(engine.store, {
+      ...about,
+      ...(writer === null ? {} : { writer: (sink) => writer(writerOptions(about, engine.store), sink) }),
       onChunk: (chunk) => {
         running.bytes += chunk.length
         for (const replica of running.replicas) replica.client.send(chunk)
