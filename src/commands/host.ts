@@ -65,14 +65,17 @@ export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning'
 
 export type Log = (level: LogLevel, text: string) => void
 
+/** Each is ended by itself; `command` is CLIENT PAUSE. */
+export type PauseReason = 'command' | 'shutdown' | 'failover'
+
 export interface ClientsHost {
   /** In order of their ids. */
   all(): Iterable<Client>
   readonly count: number
   byId(id: number): Client | undefined
   /** CLIENT PAUSE until `untilMs`; 'write' holds back only writes. */
-  pause(untilMs: number, mode: 'write' | 'all'): void
-  unpause(): void
+  pause(untilMs: number, mode: 'write' | 'all', reason?: PauseReason): void
+  unpause(reason?: PauseReason): void
   readonly pausedUntilMs: number
   readonly pauseMode: 'off' | 'write' | 'all'
   readonly maxInputBytes: number
@@ -301,6 +304,15 @@ export interface ResyncEvent {
   durationMs: number
 }
 
+export interface FailoverRequest {
+  /** Null: the first replica that has everything. */
+  target: { host: string; port: number } | null
+  /** Hand over to the target when the time is up, whatever it has. */
+  force: boolean
+  /** 0 waits for ever. */
+  timeoutMs: number
+}
+
 /** How a server came to be, or ceased to be, the primary. */
 export type FailoverKind = 'promoted' | 'taken-over' | 'handed-over'
 
@@ -332,6 +344,10 @@ export interface ReplicationHost {
   /** Bytes of connected replicas' pending output. */
   readonly replicaBufferBytes: number
   readonly failoverState: string
+  /** FAILOVER: an error text, or null when it has begun. */
+  failover(request: FailoverRequest): string | null
+  /** False if there is none. */
+  abortFailover(): boolean
   readonly resyncs: readonly ResyncEvent[]
   readonly counters: ReplicationCounters
   /** The last snapshot that was sent to replicas. */

@@ -7,6 +7,7 @@ import type { Client } from '../commands/client.ts'
 import { errors } from '../commands/errors.ts'
 import type {
   CallLike,
+  FailoverRequest,
   FilteredReplicaInfo,
   ReplicaInfo,
   ReplicationHost,
@@ -15,6 +16,7 @@ import type {
 } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import { Counters } from './counters.ts'
+import { Failover } from './failover.ts'
 import { FilteredFeeds } from './filtered/feeds.ts'
 import { filterOf } from './filtered/filter.ts'
 import { History, NO_ID } from './history.ts'
@@ -42,7 +44,7 @@ export class Replication implements ReplicationHost {
   roleChangedAtMs: number
   /** Database in which the primary's stream was left, for a link that resumes. */
   lastDatabase = 0
-  failoverState = 'no-failover'
+  readonly handover: Failover
   /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
   canResume = false
   syncsFromPrimary = { full: 0, partial: 0 }
@@ -66,6 +68,8 @@ export class Replication implements ReplicationHost {
     this.replicaSet = new Replicas(engine, this.stream)
     this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
     this.#psync = new Psync(this)
+    this.handover = new Failover(this)
+    this.replicaSet.onAck = () => this.handover.acknowledged()
     this.stream.onBytes = () => this.replicaSet.feedAll()
     this.stream.held = () => this.replicaSet.held()
     this.filtered = new FilteredFeeds(engine, file)
@@ -134,6 +138,7 @@ export class Replication implements ReplicationHost {
 
   replicaOf(target: { host: string; port: number } | null, client: Client): string {
     const { log } = this.engine
+    if (this.handover.isActive) return '-ERR REPLICAOF not allowed while failing over.'
     const who = `id=${client.id} addr=${client.transport.remoteAddress}`
     if (target === null) {
       if (this.#link !== null) {
@@ -298,6 +303,18 @@ export class Replication implements ReplicationHost {
     return filter === null ? this : this.filtered.of(filter)
   }
 
+  get failoverState(): string {
+    return this.handover.state
+  }
+
+  failover(request: FailoverRequest): string | null {
+    return this.handover.begin(request)
+  }
+
+  abortFailover(): boolean {
+    return this.handover.abortByCommand()
+  }
+
   // ---- commands ----------------------------------------------------------------------------------------------------
 
   sync(call: CallLike): void {
@@ -452,7 +469,9 @@ export class Replication implements ReplicationHost {
 
   cron(): void {
     this.#link?.cron()
-    this.replicaSet.cron()
+    this.handover.look()
+    // A PING would put whom the failover waits for behind again.
+    this.replicaSet.cron(!this.handover.isActive)
     this.fullSync.cron()
     this.filtered.cron()
     this.#adaptBacklog()

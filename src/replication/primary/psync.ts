@@ -52,7 +52,7 @@ export class Psync {
       const refused = replication.promoteForFailover(args.latin1(1), client)
       if (refused !== null) return reply.error(refused)
     }
-    if (replication.failoverState !== 'no-failover') {
+    if (replication.handover.isActive) {
       return reply.error("NOMASTERLINK Can't SYNC while failing over")
     }
     if (engine.isReplica && !replication.linkUp) {

@@ -25,6 +25,9 @@ export class Replicas {
   /** Unix ms since when there has been none. */
   noneSinceMs: number
 
+  /** Some replica acknowledged something. */
+  onAck: () => void = () => {}
+
   #engine: Engine
   #stream: ReplicationStream
   #waiting: Waiting[] = []
@@ -164,6 +167,7 @@ export class Replicas {
       this.feed(replica)
     }
     if (this.#waiting.length > 0) this.#serveWaiting()
+    this.onAck()
   }
 
   /** Online replicas that have acknowledged up to `offset`. */
@@ -221,10 +225,10 @@ export class Replicas {
 
   // ---- once a second -----------------------------------------------------------------------------------------------
 
-  cron(): void {
+  cron(pings = true): void {
     const engine = this.#engine
     const period = engine.config.get('repl-ping-replica-period')
-    if (this.#loops++ % period === 0 && this.list.length > 0 && this.#speaks) this.#stream.feedControl(PING)
+    if (pings && this.#loops++ % period === 0 && this.list.length > 0 && this.#speaks) this.#stream.feedControl(PING)
     const timeoutMs = engine.config.get('repl-timeout') * 1000
     for (const replica of [...this.list]) {
       if (replica.state === 'online') {

@@ -228,6 +228,7 @@ export class UpstreamLink implements Transport {
     } else {
       log('notice', 'Partial resynchronization not possible (no cached master)')
     }
+    if (this.#replication.handover.isHandingOver) request.push('FAILOVER')
     this.#phase = 'psync'
     this.#socket?.write(Request.of(request).buf)
   }
@@ -235,6 +236,14 @@ export class UpstreamLink implements Transport {
   #handlePsync(line: string): void {
     const { log } = this.#engine
     const answer = readPsyncAnswer(line)
+    const { handover } = this.#replication
+    if (handover.isHandingOver) {
+      if (answer.kind !== 'continue' && answer.kind !== 'full') {
+        // Ends this link.
+        return handover.abort('Failover target rejected psync request')
+      }
+      handover.completed()
+    }
     switch (answer.kind) {
       case 'continue':
         return this.#continue(answer.replid)
