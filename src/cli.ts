@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Config } from './config/config.ts'
 import { ConfigError } from './config/redis-conf.ts'
+import { daemonize } from './daemonize.ts'
 import { showProcessTitle } from './server/process-title.ts'
 import { Tandem } from './tandem.ts'
 
@@ -26,11 +27,17 @@ Examples:
        TANDEM_MAXMEMORY=1gb tandem
 `
 
-/** What is wrong in the configuration ends the program, wherever it turns up. */
-function create(args: string[]): Tandem {
+/** What is wrong in the configuration ends the program, wherever it turns up. Undefined: a child goes on instead. */
+function create(args: string[]): Tandem | undefined {
   const config = new Config()
+  let input = ''
+  const stdin = () => {
+    input = readFileSync(0, 'utf8')
+    return input
+  }
   try {
-    config.loadArguments(args, { env: process.env, stdin: () => readFileSync(0, 'utf8') })
+    config.loadArguments(args, { env: process.env, stdin })
+    if (daemonize(config, input)) return undefined
     return new Tandem({ config, exit: (code) => process.exit(code) })
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
@@ -57,7 +64,9 @@ function banner(tandem: Tandem): string {
 /** Runs the program with these arguments (without its own name). */
 export async function run(args: string[]): Promise<void> {
   if (args[0] === '-v' || args[0] === '--version') {
-    process.stdout.write(`Tandem v=${VERSION} (Redis ${REDIS_VERSION} protocol) bits=64\n`)
+    process.stdout.write(
+      `Tandem server v=${REDIS_VERSION} sha=00000000:0 malloc=node bits=64 build=tandem-${VERSION}\n`,
+    )
     return
   }
   if (args[0] === '-h' || args[0] === '--help') {
@@ -65,6 +74,7 @@ export async function run(args: string[]): Promise<void> {
     return
   }
   const tandem = create(args)
+  if (tandem === undefined) return
   const { config } = tandem
   const { log } = tandem.engine
   process.on('uncaughtException', (error) => log('warning', `Unexpected error: ${error.stack ?? error.message}`))
