@@ -304,6 +304,13 @@ export interface ResyncEvent {
   durationMs: number
 }
 
+/** A full synchronisation that would have dropped nearly everything. */
+export interface SyncRefusal {
+  readonly keysHere: number
+  readonly keysThere: number
+  readonly replid: string
+}
+
 export interface FailoverRequest {
   /** Null: the first replica that has everything. */
   target: { host: string; port: number } | null
@@ -337,6 +344,8 @@ export interface ReplicationHost {
   readonly secondOffset: number
   readonly replicas: readonly ReplicaInfo[]
   readonly filteredReplicas: readonly FilteredReplicaInfo[]
+  /** Null when none is refused now. */
+  readonly refusedSync: SyncRefusal | null
   readonly upstream: UpstreamInfo | null
   readonly backlog: { active: boolean; size: number; firstByteOffset: number; histlen: number }
   readonly goodReplicas: number

@@ -42,6 +42,13 @@ export const REPLICATION_OPTIONS = [
     'When a replica loads from the socket, without a file',
     { denyLoading: true },
   ),
+  integer(
+    'repl-guard-shrink',
+    90,
+    0,
+    100,
+    'Refuses a full sync that comes by itself and would drop more than so many percent of the keys; 0 takes all',
+  ),
   bool('replica-serve-stale-data', true, 'Answers reads while the link is down', { alias: 'slave-serve-stale-data' }),
   bool('replica-read-only', true, 'Clients cannot write to a replica', { alias: 'slave-read-only' }),
   bool('replica-lazy-flush', false, 'Frees the old data set later when a new one comes', { alias: 'slave-lazy-flush' }),

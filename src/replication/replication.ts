@@ -12,9 +12,11 @@ import type {
   ReplicaInfo,
   ReplicationHost,
   ResyncEvent,
+  SyncRefusal,
   UpstreamInfo,
 } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import { BacklogSize } from './backlog-size.ts'
 import { Counters } from './counters.ts'
 import { Failover } from './failover.ts'
 import { FilteredFeeds } from './filtered/feeds.ts'
@@ -24,12 +26,10 @@ import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
 import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
 import { ReplicationStream } from './stream.ts'
+import { ShrinkGuard } from './upstream/guard.ts'
 import { UpstreamLink } from './upstream/link.ts'
 
 const EVENTS_MAX = 1024
-const BACKLOG_AUTO_SECONDS = 60
-const BACKLOG_AUTO_MIN = 16 * 1024 * 1024
-const BACKLOG_AUTO_MAX = 256 * 1024 * 1024
 
 export class Replication implements ReplicationHost {
   readonly engine: Engine
@@ -45,6 +45,7 @@ export class Replication implements ReplicationHost {
   /** Database in which the primary's stream was left, for a link that resumes. */
   lastDatabase = 0
   readonly handover: Failover
+  readonly guard: ShrinkGuard
   /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
   canResume = false
   syncsFromPrimary = { full: 0, partial: 0 }
@@ -57,13 +58,13 @@ export class Replication implements ReplicationHost {
 
   #psync: Psync
   #link: UpstreamLink | null = null
-  #rateAtMs: number
-  #rateOffset = 0
+  #backlogSize: BacklogSize
 
   constructor(engine: Engine, file: SnapshotFile) {
     this.engine = engine
     this.roleChangedAtMs = engine.now
-    this.#rateAtMs = engine.now
+    this.#backlogSize = new BacklogSize(this)
+    this.guard = new ShrinkGuard(engine)
     this.stream = new ReplicationStream(this.history, () => engine.unixMs)
     this.replicaSet = new Replicas(engine, this.stream)
     this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
@@ -148,7 +149,10 @@ export class Replication implements ReplicationHost {
       }
       return 'OK'
     }
+    const isRefused = this.guard.refused !== null
+    this.guard.asked()
     if (
+      !isRefused &&
       this.#link !== null &&
       this.#link.host.toLowerCase() === target.host.toLowerCase() &&
       this.#link.port === target.port
@@ -246,6 +250,7 @@ export class Replication implements ReplicationHost {
   /** A full synchronisation was loaded. */
   synchronised(replid: string, offset: number, streamDb: number): void {
     this.syncsFromPrimary.full++
+    this.guard.taken()
     this.lastDatabase = Math.max(0, streamDb)
     this.history.replid = replid === '' ? NO_ID : replid
     this.history.offset = Math.max(0, offset)
@@ -392,6 +397,10 @@ export class Replication implements ReplicationHost {
     }))
   }
 
+  get refusedSync(): SyncRefusal | null {
+    return this.guard.refused
+  }
+
   get filteredReplicas(): readonly FilteredReplicaInfo[] {
     return this.filtered.replicas
   }
@@ -474,40 +483,14 @@ export class Replication implements ReplicationHost {
     this.replicaSet.cron(!this.handover.isActive)
     this.fullSync.cron()
     this.filtered.cron()
-    this.#adaptBacklog()
-    this.#expireBacklog()
+    this.#backlogSize.cron()
   }
 
-  /** Unless set, repl-backlog-size is what the last minute wrote, within 16 MB and 256 MB. */
-  #adaptBacklog(): void {
-    const { config, unixMs } = this.engine
-    const elapsed = (unixMs - this.#rateAtMs) / 1000
-    if (elapsed < 1) return
-    const rate = Math.max(0, this.offset - this.#rateOffset) / elapsed
-    this.#rateAtMs = unixMs
-    this.#rateOffset = this.offset
-    const weight = Math.min(1, elapsed / BACKLOG_AUTO_SECONDS)
-    this.stream.bytesPerSecond += (rate - this.stream.bytesPerSecond) * weight
-    if (config.isExplicit('repl-backlog-size') || this.stream.backlog === null) return
-    const wanted = Math.ceil((this.stream.bytesPerSecond * BACKLOG_AUTO_SECONDS) / BACKLOG_AUTO_MIN) * BACKLOG_AUTO_MIN
-    const size = Math.min(BACKLOG_AUTO_MAX, Math.max(BACKLOG_AUTO_MIN, wanted))
-    const current = config.get('repl-backlog-size')
-    // Grows at once and shrinks only when half would do, so that it does not swing.
-    if (size > current || size * 2 <= current) {
-      config.setDerived('repl-backlog-size', size)
-      this.stream.backlog.size = size
-    }
-  }
-
-  /** A primary that has had no replica for repl-backlog-ttl frees the backlog, and with it its name. */
-  #expireBacklog(): void {
-    const ttl = this.engine.config.get('repl-backlog-ttl')
-    if (this.stream.backlog === null || this.#link !== null || this.replicaSet.list.length > 0 || ttl === 0) return
-    if (this.engine.now - this.replicaSet.noneSinceMs <= ttl * 1000) return
+  /** And with it the name of this history. */
+  freeBacklog(): void {
     this.history.renew()
     this.stream.freeBacklog()
     this.#connectStream()
-    this.engine.log('notice', `Replication backlog freed after ${ttl} seconds without connected replicas.`)
   }
 
   stop(): void {

@@ -256,6 +256,11 @@ function upstreamLines(host: Host, upstream: UpstreamInfo): string {
       master_sync_last_io_seconds_ago: upstream.syncLastIoSecondsAgo,
     })
   }
+  const { refusedSync } = host.replication
+  if (refusedSync !== null) {
+    const { keysHere, keysThere, replid } = refusedSync
+    text += lines({ master_sync_refused: `keys_here=${keysHere},keys_there=${keysThere},replid=${replid}` })
+  }
   if (!isUp) text += lines({ master_link_down_since_seconds: linkDownSinceSeconds })
   return (
     text +

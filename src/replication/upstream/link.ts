@@ -16,6 +16,8 @@ export type LinkState = 'connect' | 'connecting' | 'handshake' | 'sync' | 'conne
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1000
+/** Each time the primary makes a snapshot of it all. */
+const REFUSED_PAUSE_MS = 30_000
 const LINE_MAX_BYTES = 4096
 const NEWLINE = Buffer.from('\n', 'latin1')
 
@@ -43,6 +45,8 @@ export class UpstreamLink implements Transport {
   #full: { replid: string; offset: number; startedAtMs: number; why: string } | null = null
   #asked = ''
   #beat: NodeJS.Timeout | null = null
+  /** The data set is being filled. */
+  #isLoading = false
 
   constructor(replication: Replication, host: string, port: number) {
     this.#replication = replication
@@ -157,7 +161,7 @@ export class UpstreamLink implements Transport {
       this.#replication.lastDatabase = this.applier.client.db
       this.applier = null
     }
-    if (this.#phase === 'loading') this.#replication.loadingEnded(false)
+    this.#endLoading(false)
     this.#phase = 'steps'
   }
 
@@ -315,7 +319,20 @@ export class UpstreamLink implements Transport {
       return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
     }
     this.#phase = 'payload'
-    if (direct) this.#replication.loadingBegan()
+    if (direct) this.#beginLoading()
+  }
+
+  #beginLoading(): void {
+    if (this.#isLoading) return
+    this.#isLoading = true
+    this.#replication.loadingBegan()
+  }
+
+  /** What was loaded only in part goes. */
+  #endLoading(ok: boolean): void {
+    if (!this.#isLoading) return
+    this.#isLoading = false
+    this.#replication.loadingEnded(ok)
   }
 
   /** The payload's header was accepted: now the old data may go. */
@@ -343,14 +360,19 @@ export class UpstreamLink implements Transport {
     socket.pause()
     // The primary must see that this replica is alive while it loads.
     this.#beat = setInterval(() => socket.write(NEWLINE), 1000)
-    if (!payload.direct) replication.loadingBegan()
-    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
     try {
+      if (!payload.direct && replication.guard.isWatching && full.replid !== replication.replid) {
+        const keys = await payload.countKeys()
+        if (socket !== this.#socket) return
+        if (replication.guard.refuses(keys, full.replid)) return this.#refuse()
+      }
+      this.#beginLoading()
+      this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
       const loaded = await payload.load()
       if (socket !== this.#socket) return
       clearInterval(this.#beat)
       this.#beat = null
-      replication.loadingEnded(true)
+      this.#endLoading(true)
       replication.synchronised(full.replid, full.offset, loaded.streamDb)
       this.payload = null
       this.#follow(loaded.streamDb)
@@ -371,11 +393,18 @@ export class UpstreamLink implements Transport {
     }
   }
 
+  /** The old data stays. Asked again after a while: the primary may have got its data back. */
+  #refuse(): void {
+    this.#phase = 'steps'
+    this.#drop()
+    this.#setState('connect')
+    this.#retry = setTimeout(() => this.#connect(), REFUSED_PAUSE_MS)
+  }
+
   #loadFailed(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error)
-    const was = this.#phase
     this.#phase = 'steps'
-    if (was === 'loading' || this.payload?.direct === true) this.#replication.loadingEnded(false)
+    this.#endLoading(false)
     this.#fail(`Failed trying to load the MASTER synchronization DB: ${text}`)
   }
 
