@@ -42,6 +42,20 @@ export const REPLICATION_OPTIONS = [
     'When a replica loads from the socket, without a file',
     { denyLoading: true },
   ),
+  memory(
+    'repl-sync-max-rate',
+    0,
+    0,
+    LLONG_MAX,
+    'Bytes of a full sync sent to a replica in a second; 0 as fast as it goes',
+  ),
+  integer(
+    'repl-max-concurrent-syncs',
+    0,
+    0,
+    INT_MAX,
+    'Replicas that get a full sync at the same time; 0 as many as ask',
+  ),
   integer(
     'repl-guard-shrink',
     90,

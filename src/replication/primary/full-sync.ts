@@ -20,6 +20,9 @@ import { NEWLINE, type Replicas } from './replicas.ts'
 const SLICE_MS = 1
 /** The walk waits while a replica's socket holds more than this. */
 const SOCKET_BYTES = 8 * 1024 * 1024
+/** Sent at once whatever repl-sync-max-rate says. */
+const RATE_BURST_BYTES = 256 * 1024
+const RATE_PAUSE_MAX_MS = 1000
 
 export interface FullSyncEvent {
   replica: Replica
@@ -104,6 +107,8 @@ export class FullSync {
     const first = running.replicas[0]
     if (!running.toDisk || first === undefined || !first.sameNeeds(replica) || !this.#stream.backlog) return false
     if (first.sent < this.#stream.backlog.start) return false
+    const most = this.#engine.config.get('repl-max-concurrent-syncs')
+    if (most > 0 && running.replicas.length >= most) return false
     this.#announce(replica, first.sent)
     running.replicas.push(replica)
     this.#engine.log('notice', 'Waiting for end of BGSAVE for SYNC')
@@ -146,7 +151,9 @@ export class FullSync {
     const partly = first.announced.excludeData || this.writer !== null
     const diskless = engine.config.get('repl-diskless-sync') || partly
     const toSockets = diskless && first.announced.capaEof
-    const group = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
+    const alike = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
+    const most = engine.config.get('repl-max-concurrent-syncs')
+    const group = most > 0 ? alike.slice(0, most) : alike
     engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
     this.#stream.flush()
     // All start from this offset, and the stream says its database anew behind it.
@@ -223,6 +230,12 @@ export class FullSync {
       this.#finish(running, false)
       return false
     }
+    const pause = this.#pauseFor(running)
+    if (pause > 0) {
+      for (const replica of running.replicas) replica.progressAtMs = this.#engine.now
+      setTimeout(() => running.runner?.resume(), pause)
+      return false
+    }
     let ready = true
     for (const replica of running.replicas) {
       if (replica.client.transport.pendingBytes > SOCKET_BYTES) ready = false
@@ -230,6 +243,15 @@ export class FullSync {
     }
     if (!ready) setTimeout(() => running.runner?.resume(), 2)
     return ready
+  }
+
+  /** Milliseconds until repl-sync-max-rate lets more out. */
+  #pauseFor(running: Running): number {
+    const rate = this.#engine.config.get('repl-sync-max-rate')
+    if (rate === 0) return 0
+    const elapsed = this.#engine.unixMs - running.startedAtMs
+    const due = ((running.bytes - RATE_BURST_BYTES) / rate) * 1000
+    return Math.min(RATE_PAUSE_MAX_MS, Math.max(0, Math.ceil(due - elapsed)))
   }
 
   #sent(running: Running): void {
@@ -326,6 +348,8 @@ export class FullSync {
   #sendFile(replica: Replica, path: string, running: Running, done: () => void): void {
     const size = statSync(path).size
     running.bytes = size
+    const startedAtMs = this.#engine.unixMs
+    let sent = 0
     replica.client.send(Buffer.from(`$${size}\r\n`, 'latin1'))
     const file = createReadStream(path, { highWaterMark: 256 * 1024, end: size - 1 })
     file.on('data', (chunk) => {
@@ -335,14 +359,20 @@ export class FullSync {
       }
       replica.progressAtMs = this.#engine.now
       replica.client.send(chunk as Buffer)
-      if (replica.client.transport.pendingBytes > SOCKET_BYTES) {
-        file.pause()
-        const resume = setInterval(() => {
-          if (!replica.client.closing && replica.client.transport.pendingBytes > SOCKET_BYTES) return
-          clearInterval(resume)
-          file.resume()
-        }, 5)
-      }
+      sent += chunk.length
+      const isTooMuch = () =>
+        replica.client.transport.pendingBytes > SOCKET_BYTES ||
+        this.#pauseFor({ ...running, bytes: sent, startedAtMs }) > 0
+      if (!isTooMuch()) return
+      file.pause()
+      const resume = setInterval(() => {
+        if (!replica.client.closing && isTooMuch()) {
+          if (replica.client.transport.pendingBytes <= SOCKET_BYTES) replica.progressAtMs = this.#engine.now
+          return
+        }
+        clearInterval(resume)
+        file.resume()
+      }, 5)
     })
     file.on('error', (error) => {
       this.#engine.log('warning', `Error sending DB to replica: ${error.message}`)
