@@ -65,7 +65,7 @@ export class Tandem {
           this.replication.restore(aux.replid, aux.offset, aux.streamDb, this.config.get('replicaof') !== '')
         }
       },
-      onExpired: () => {},
+      onExpired: (database, key) => this.replication.expiredAtStart.push({ database, key }),
       aof: () => this.aof,
       exit: (code) => this.#exit(code),
     })

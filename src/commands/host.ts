@@ -497,7 +497,7 @@ export interface Host {
   /** Touches the access clock of a record that was looked up. */
   touch(ref: number): void
   /** A record is past its time: removes and propagates it if this server may. */
-  expire(db: Keyspace, hash: number, ref: number): void
+  expire(db: Keyspace, hash: number, ref: number, forWrite: boolean): void
   alsoPropagate(database: number, args: readonly Argument[]): void
 
   /** used_memory. */

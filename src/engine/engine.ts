@@ -341,9 +341,9 @@ export class Engine implements Host {
     store.setClock(ref, touchedClock(store.clock(ref), this.now, factor, decay, this.random))
   }
 
-  expire(db: Keyspace, hash: number, ref: number): void {
-    // Only a primary decides that a key is gone; a replica hides it and waits for the DEL.
-    if (this.isReplica || this.pauseMode !== 'off') return
+  expire(db: Keyspace, hash: number, ref: number, forWrite: boolean): void {
+    // Only a primary decides that a key is gone; a replica hides it and waits for the DEL, unless it is written here.
+    if ((this.isReplica && (this.isReadOnly || !forWrite)) || this.pauseMode !== 'off') return
     this.removeExpired(db, hash, ref)
   }
 

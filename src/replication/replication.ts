@@ -25,6 +25,7 @@ import { History, NO_ID } from './history.ts'
 import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
 import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
+import { type ExpiredKey, feedExpired } from './restore.ts'
 import { ReplicationStream } from './stream.ts'
 import { ShrinkGuard } from './upstream/guard.ts'
 import { UpstreamLink } from './upstream/link.ts'
@@ -46,6 +47,8 @@ export class Replication implements ReplicationHost {
   lastDatabase = 0
   readonly handover: Failover
   readonly guard: ShrinkGuard
+  /** Keys of the dump that were past their time at start. */
+  readonly expiredAtStart: ExpiredKey[] = []
   /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
   canResume = false
   syncsFromPrimary = { full: 0, partial: 0 }
@@ -125,6 +128,8 @@ export class Replication implements ReplicationHost {
     }
     this.createBacklog()
     this.replicaSet.noneSinceMs = this.engine.now
+    if (!asReplica) feedExpired(this.stream, this.expiredAtStart, this.engine.config.get('lazyfree-lazy-expire'))
+    this.expiredAtStart.length = 0
   }
 
   // ---- roles -------------------------------------------------------------------------------------------------------
