@@ -60,6 +60,7 @@ export class Replication implements ReplicationHost {
   nextClientId: () => number = () => 0
 
   #psync: Psync
+  #file: SnapshotFile
   #link: UpstreamLink | null = null
   #backlogSize: BacklogSize
 
@@ -72,6 +73,7 @@ export class Replication implements ReplicationHost {
     this.replicaSet = new Replicas(engine, this.stream)
     this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
     this.#psync = new Psync(this)
+    this.#file = file
     this.handover = new Failover(this)
     this.replicaSet.onAck = () => this.handover.acknowledged()
     this.stream.onBytes = () => this.replicaSet.feedAll()
@@ -284,13 +286,14 @@ export class Replication implements ReplicationHost {
     this.canResume = false
   }
 
-  loadingBegan(): void {
-    this.engine.loading = 'yes'
+  loadingBegan(totalBytes: number, async: boolean): void {
+    this.#file.beginLoading(totalBytes, async)
   }
 
-  loadingEnded(ok: boolean): void {
-    this.engine.loading = 'no'
-    if (!ok) this.dropData()
+  /** `isLost`: what the databases hold is a part of what was to be loaded. */
+  loadingEnded(isLost: boolean): void {
+    this.#file.endLoading()
+    if (isLost) this.dropData()
   }
 
   /** The old data set goes, and with it what own replicas follow. */

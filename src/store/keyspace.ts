@@ -23,9 +23,9 @@ const MAX_VALUE_BYTES = MAX_CHUNK_BYTES - HEADER_BYTES - 8 - MAX_KEY_IN_RECORD
 
 export class Keyspace {
   id: number
-  readonly index = new KeyIndex()
+  index = new KeyIndex()
   /** The same references, of keys that have an expire time only. */
-  readonly expires = new KeyIndex()
+  expires = new KeyIndex()
   /** Clock value for new records (LRU or LFU), kept up by the engine. */
   static newClock = 0
 

@@ -244,6 +244,20 @@ export class Store {
     this.#structureBytes = 0
   }
 
+  /** Takes the place of all data here; the other store must not be used any more. Function libraries stay. */
+  adopt(other: Store): void {
+    this.databases.forEach((keyspace, id) => {
+      keyspace.index = other.databases[id]!.index
+      keyspace.expires = other.databases[id]!.expires
+    })
+    this.slab = other.slab
+    this.#objects = other.#objects
+    this.#freeHandles = other.#freeHandles
+    this.#counted = other.#counted
+    this.#largeBytes = other.#largeBytes
+    this.#structureBytes = other.#structureBytes
+  }
+
   /** Called when a large string's buffer was exchanged. */
   resized(deltaBytes: number): void {
     this.#largeBytes += deltaBytes

@@ -37,6 +37,9 @@ export interface SnapshotFile {
   readonly saving: boolean
   /** Saves to the RDB file and calls back when it is complete or failed. */
   saveForReplication(done: (error: Error | null) => void): void
+  /** The data of a primary is being loaded; `async`: meanwhile the old data, of the same history, is served. */
+  beginLoading(totalBytes: number, async: boolean): void
+  endLoading(): void
 }
 
 interface Running {

@@ -10,7 +10,7 @@ import { Request } from '../../resp/request.ts'
 import type { Replication } from '../replication.ts'
 import { Applier } from './apply.ts'
 import { type HandshakeStep, handshakeSteps, readPsyncAnswer } from './handshake.ts'
-import { Payload, readFraming } from './load.ts'
+import { type LoadTarget, Payload, readFraming } from './load.ts'
 
 export type LinkState = 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
 
@@ -45,8 +45,8 @@ export class UpstreamLink implements Transport {
   #full: { replid: string; offset: number; startedAtMs: number; why: string } | null = null
   #asked = ''
   #beat: NodeJS.Timeout | null = null
-  /** The data set is being filled. */
-  #isLoading = false
+  /** The data set that is being filled. */
+  #loading: LoadTarget | null = null
 
   constructor(replication: Replication, host: string, port: number) {
     this.#replication = replication
@@ -95,6 +95,8 @@ export class UpstreamLink implements Transport {
     socket.on('connect', () => this.#greet())
     socket.on('data', (chunk) => this.#receive(socket, chunk))
     socket.on('error', (error) => this.#broken(socket, strerror(error)))
+    // Not some turns later, when the socket is closed.
+    socket.on('end', () => this.#broken(socket, 'connection lost'))
     socket.on('close', () => this.#broken(socket, 'connection lost'))
   }
 
@@ -306,33 +308,44 @@ export class UpstreamLink implements Transport {
         `Bad protocol from MASTER, the first byte is not '$' (we received '${line}'), are you sure the host and port are right?`,
       )
     }
+    const mode = config.get('repl-diskless-load')
     // Straight into the store only when nothing would be lost if the payload turned out to be broken.
-    const direct = config.get('repl-diskless-load') !== 'disabled' && store.keys === 0
-    const where = direct ? 'to parser' : 'to disk'
+    const parsed = store.keys === 0 ? 'store' : mode === 'swapdb' ? 'staged' : 'file'
+    const target = mode === 'disabled' ? 'file' : parsed
+    const where = target === 'file' ? 'to disk' : 'to parser'
     const length = framing.kind === 'length' ? `${framing.length} bytes` : 'streamed RDB'
     const suffix = framing.kind === 'mark' ? `from master with EOF ${where}` : `from master ${where}`
     log('notice', `MASTER <-> REPLICA sync: receiving ${length} ${suffix}`)
     this.payloadTotalBytes = framing.kind === 'length' ? framing.length : -1
     try {
-      this.payload = new Payload(this.#engine, framing, direct, () => this.#emptyStore())
+      this.payload = new Payload(this.#engine, framing, target, () => this.#emptyStore())
     } catch (error) {
       return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
     }
     this.#phase = 'payload'
-    if (direct) this.#beginLoading()
+    if (target !== 'file') this.#beginLoading(target)
   }
 
-  #beginLoading(): void {
-    if (this.#isLoading) return
-    this.#isLoading = true
-    this.#replication.loadingBegan()
+  #beginLoading(target: LoadTarget): void {
+    if (this.#loading !== null) return
+    this.#loading = target
+    // The old data is another moment of what comes: it is served meanwhile.
+    const async = target === 'staged' && this.#full?.replid === this.#replication.replid
+    if (target === 'staged') {
+      this.#engine.log(
+        'notice',
+        `MASTER <-> REPLICA sync: ${async ? 'Async loading' : 'Loading'} into a second data set`,
+      )
+    }
+    this.#replication.loadingBegan(Math.max(0, this.payloadTotalBytes), async)
   }
 
   /** What was loaded only in part goes. */
   #endLoading(ok: boolean): void {
-    if (!this.#isLoading) return
-    this.#isLoading = false
-    this.#replication.loadingEnded(ok)
+    const target = this.#loading
+    if (target === null) return
+    this.#loading = null
+    this.#replication.loadingEnded(!ok && target !== 'staged')
   }
 
   /** The payload's header was accepted: now the old data may go. */
@@ -361,12 +374,12 @@ export class UpstreamLink implements Transport {
     // The primary must see that this replica is alive while it loads.
     this.#beat = setInterval(() => socket.write(NEWLINE), 1000)
     try {
-      if (!payload.direct && replication.guard.isWatching && full.replid !== replication.replid) {
+      if (payload.target !== 'store' && replication.guard.isWatching && full.replid !== replication.replid) {
         const keys = await payload.countKeys()
         if (socket !== this.#socket) return
         if (replication.guard.refuses(keys, full.replid)) return this.#refuse()
       }
-      this.#beginLoading()
+      this.#beginLoading(payload.target)
       this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
       const loaded = await payload.load()
       if (socket !== this.#socket) return

@@ -1,13 +1,14 @@
 /**
  * The payload of a full synchronisation on its way in: `$<length>` or `$EOF:<mark>` framing, into a file first (the old
- * data is served meanwhile) or straight into the store when it is empty and repl-diskless-load allows it. Old data is
- * dropped only once the payload's header and version have been accepted.
+ * data is served meanwhile), or as repl-diskless-load says straight into the store when it is empty, or into a second data
+ * set. Old data is dropped only once the payload's header and version have been accepted.
  */
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
 import { RdbLoader } from '../../rdb/loader.ts'
 import { countKeys } from './guard.ts'
+import { Staged } from './staged.ts'
 
 const MARK_BYTES = 40
 const READ_BYTES = 256 * 1024
@@ -31,9 +32,15 @@ export function readFraming(line: string): Framing | undefined {
   return found === null ? undefined : { kind: 'length', length: Number(found[1]) }
 }
 
+/**
+ * Where a payload goes: into a file, which is loaded when it is complete; straight into the empty store; into a second data
+ * set, which takes the place of the first when it is complete.
+ */
+export type LoadTarget = 'file' | 'store' | 'staged'
+
 export class Payload {
   readonly framing: Framing
-  readonly direct: boolean
+  readonly target: LoadTarget
   bytes = 0
   complete = false
   /** What came behind the payload: the beginning of the stream. */
@@ -45,15 +52,17 @@ export class Payload {
   #loader: RdbLoader
   #tail: Buffer = Buffer.alloc(0)
   #onEmpty: () => void
+  #staged: Staged | null = null
 
   /** `onEmpty` is called when the old data is about to be dropped. Throws when the temporary file cannot be made. */
-  constructor(engine: Engine, framing: Framing, direct: boolean, onEmpty: () => void) {
+  constructor(engine: Engine, framing: Framing, target: LoadTarget, onEmpty: () => void) {
     this.#engine = engine
     this.framing = framing
-    this.direct = direct
+    this.target = target
     this.#onEmpty = onEmpty
+    if (target === 'staged') this.#staged = new Staged(engine.store)
     this.#loader = this.#newLoader()
-    if (direct) return
+    if (target !== 'file') return
     this.#path = join(engine.config.get('dir'), `temp-${Math.floor(engine.now / 1000)}.${process.pid}.rdb`)
     this.#file = openSync(this.#path, 'w+', 0o644)
   }
@@ -61,14 +70,16 @@ export class Payload {
   #newLoader(): RdbLoader {
     const engine = this.#engine
     const policy = engine.config.get('maxmemory-policy')
-    return new RdbLoader(engine.store, {
+    return new RdbLoader(this.#staged?.store ?? engine.store, {
       unixMs: engine.now,
       // Only the primary decides that a key is gone.
       keepExpired: true,
       checksum: engine.config.get('rdbchecksum'),
       access: policy.includes('lfu') ? 'lfu' : policy.includes('lru') ? 'lru' : 'none',
       log: (level, text) => engine.log(level, text),
-      onHeader: () => this.#onEmpty(),
+      onHeader: () => {
+        if (this.#staged === null) this.#onEmpty()
+      },
     })
   }
 
@@ -97,19 +108,23 @@ export class Payload {
   }
 
   #take(piece: Buffer): void {
-    if (this.direct) this.#loader.feed(piece)
+    if (this.target !== 'file') this.#loader.feed(piece)
     else if (piece.length > 0) writeSync(this.#file, piece)
   }
 
-  /** Of a payload in a file. */
-  countKeys(): Promise<number> {
-    return countKeys(this.#path)
+  /** Of a complete payload. */
+  async countKeys(): Promise<number> {
+    return this.#staged === null ? countKeys(this.#path) : this.#staged.store.keys
   }
 
   /** Loads what was received, in slices with other events between them. Rejects with RdbError or an error of the file. */
   async load(): Promise<LoadedPayload> {
-    if (this.direct) {
+    if (this.target !== 'file') {
       this.#loader.finish()
+      if (this.#staged !== null) {
+        this.#onEmpty()
+        this.#staged.takeOver()
+      }
       return { streamDb: this.#loader.info.streamDb, bytes: this.bytes }
     }
     fsyncSync(this.#file)
