@@ -13,6 +13,7 @@ const VERSION = '0.1.0'
 const REDIS_VERSION = '7.0.15'
 
 const HELP = `Usage: tandem [/path/to/redis.conf] [options] [-]
+       tandem proxy --upstream redis://[user:password@]host[:port][/db] [options]
        tandem - (read config from stdin)
        tandem -v or --version
        tandem -h or --help
@@ -23,19 +24,29 @@ Examples:
        tandem --port 7777
        tandem --port 7777 --replicaof 127.0.0.1 8888
        TANDEM_MAXMEMORY=1gb tandem
+       tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --consistency session
 `
 
 /** What is wrong in the configuration ends the program, wherever it turns up. */
 function create(args: string[]): Tandem {
   const config = new Config()
   try {
-    config.loadArguments(args, { env: process.env, stdin: () => readFileSync(0, 'utf8') })
+    config.loadArguments(args[0] === 'proxy' ? proxyArguments(args.slice(1)) : args, {
+      env: process.env,
+      stdin: () => readFileSync(0, 'utf8'),
+    })
     return new Tandem({ config, exit: (code) => process.exit(code) })
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)
     process.exit(1)
   }
+}
+
+/** `tandem proxy`: --upstream and --consistency are short for the directives. */
+function proxyArguments(args: readonly string[]): string[] {
+  const names: Record<string, string> = { '--upstream': '--proxy-upstream', '--consistency': '--proxy-consistency' }
+  return args.map((arg) => names[arg] ?? arg)
 }
 
 function banner(tandem: Tandem): string {

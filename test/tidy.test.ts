@@ -19,6 +19,8 @@ const LAYERS = [
   'engine',
   'persistence',
   'replication',
+  'failover',
+  'proxy',
   'server',
   'metrics',
 ]

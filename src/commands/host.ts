@@ -417,6 +417,11 @@ export interface OutgoingHost {
   readonly sockets: number
 }
 
+export interface ProxyHost {
+  /** INFO proxy: fields in their order. */
+  info(): Readonly<Record<string, string | number>>
+}
+
 export interface Host {
   readonly config: Config
   readonly store: Store
@@ -436,6 +441,7 @@ export interface Host {
   readonly persistence: PersistenceHost
   readonly aof: AofHost
   readonly outgoing: OutgoingHost
+  readonly proxy: ProxyHost | null
   readonly runId: string
   readonly configFile: string
   readonly unixMs: number

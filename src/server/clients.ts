@@ -27,6 +27,8 @@ export class Clients implements ClientsHost {
   beforeReplies: () => void = () => {}
   onRemoved: (client: Client) => void = () => {}
   link: () => Client | null = () => null
+  /** Database of a new connection. */
+  firstDatabase = 0
 
   #connections = new Map<number, Connection>()
   #lastId = 0
@@ -56,6 +58,7 @@ export class Clients implements ClientsHost {
   }
 
   add(connection: Connection): void {
+    connection.client.db = this.firstDatabase
     this.#connections.set(connection.client.id, connection)
     this.engine.stats.connectionsReceived++
   }

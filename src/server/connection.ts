@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import { Client, type Transport } from '../commands/client.ts'
 import { clientInfo } from '../commands/connection/client-info.ts'
-import { DONE, POSTPONED } from '../engine/execute.ts'
+import { DONE, HELD, POSTPONED } from '../engine/execute.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import { COMPLETE, FAILED, INCOMPLETE, type RequestParser } from '../resp/request-parser.ts'
@@ -277,9 +277,9 @@ export class Connection implements Transport {
     const outcome = engine.executor.process(client, request, reply)
     this.runningBytes = 0
     if (reply.muted) reply.muted = false
-    if (outcome === POSTPONED) {
+    if (outcome === POSTPONED || outcome === HELD) {
       this.#postponed = request.detach()
-      this.#clients.postponed(this)
+      if (outcome === POSTPONED) this.#clients.postponed(this)
       return false
     }
     if (client.replyMode === 'skip') client.replyMode = 'on'
