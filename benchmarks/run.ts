@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { memoryAndLatency } from './scenarios/data.ts'
+import { proxyScenario } from './scenarios/proxy.ts'
 import { applyRate, fullSync, lag } from './scenarios/replication.ts'
 import { throughput, withReplicas } from './scenarios/throughput.ts'
 import { scripts, types } from './scenarios/types.ts'
@@ -31,6 +32,7 @@ const SCENARIOS: Record<string, (effort: Effort) => Promise<Row[]>> = {
   sync: fullSync,
   apply: applyRate,
   lag,
+  proxy: proxyScenario,
 }
 
 /** A server that answers wrongly is not measured. */

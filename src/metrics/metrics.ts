@@ -16,12 +16,22 @@ import * as keyspace from './keyspace.ts'
 import * as memory from './memory.ts'
 import * as persistence from './persistence.ts'
 import * as processGroup from './process.ts'
+import * as proxy from './proxy.ts'
 import * as replication from './replication.ts'
 import { Runtime } from './runtime.ts'
 
 const SLICE_MS = 2
 
-const groups: readonly MetricGroup[] = [processGroup, clients, commands, keyspace, memory, persistence, replication]
+const groups: readonly MetricGroup[] = [
+  processGroup,
+  clients,
+  commands,
+  keyspace,
+  memory,
+  persistence,
+  replication,
+  proxy,
+]
 
 /** Of all groups; a histogram's or summary's without _bucket, _sum and _count. */
 export const metricNames: readonly string[] = groups.flatMap((group) => group.metricNames)

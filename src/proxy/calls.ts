@@ -28,6 +28,8 @@ import { NOT_READ, NOT_SENT, type UpstreamConnection } from './upstream-connecti
 const HERE = 0
 const UPSTREAM = 1
 const WAITS = 2
+/** The copy is older than it may be, and the upstream is not to be asked. */
+const TOO_OLD = 3
 
 const PING = Buffer.from('*1\r\n$4\r\nPING\r\n', 'latin1')
 const UNWATCH = Buffer.from('*1\r\n$7\r\nUNWATCH\r\n', 'latin1')
@@ -147,20 +149,35 @@ export class Calls {
 
   #read(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
     if (session.watching !== null || session.outstanding > 0) return this.#pass(session, command, args, reply, false)
-    switch (this.#where(session)) {
-      case HERE:
-        this.#stats.localReads++
-        return RUN_HERE
-      case WAITS:
-        return HELD
-      default:
-        return this.#pass(session, command, args, reply, false)
+    const where = this.#where(session)
+    if (where === UPSTREAM) return this.#pass(session, command, args, reply, false)
+    return this.#here(session, where, reply)
+  }
+
+  /** A read that does not go upstream. */
+  #here(session: Session, where: number, reply: ReplyWriter): number {
+    if (where === WAITS) return HELD
+    if (where === HERE) {
+      this.#stats.localReads++
+      return RUN_HERE
     }
+    this.#stats.refusedReads++
+    if (where === TOO_OLD) {
+      reply.error(`STALE The copy is ${this.#age}: more than ${session.consistency.boundMs} ms`)
+    } else {
+      reply.error(this.#engine.loading === 'no' ? CURSOR_NOT_HERE : errors.loading)
+    }
+    return DONE
+  }
+
+  get #age(): string {
+    const { ageMs } = this.#copy
+    return Number.isFinite(ageMs) ? `${Math.round(ageMs)} ms old` : 'of unknown age'
   }
 
   /** Where a read may be answered, and whether it has to wait for that. */
   #where(session: Session): number {
-    const { level, boundMs } = session.consistency
+    const { level, boundMs, fails } = session.consistency
     if (level === LINEARIZABLE || !this.#copy.isUsable) return UPSTREAM
     if (level === EVENTUAL) return HERE
     const { probe } = session
@@ -173,7 +190,8 @@ export class Calls {
       }
       session.probe = null
     }
-    return level === BOUNDED && this.#copy.ageMs > boundMs ? UPSTREAM : HERE
+    if (level !== BOUNDED || this.#copy.ageMs <= boundMs) return HERE
+    return fails ? TOO_OLD : UPSTREAM
   }
 
   /** Passes a request on, behind what this connection has sent already. */
@@ -217,10 +235,10 @@ export class Calls {
     const away = `MASTERDOWN The upstream is away (${this.#pool.lastError}) and `
     if (!copy.isReady || this.#engine.loading !== 'no') return `${away}there is no copy of it yet`
     if (level === LINEARIZABLE) return `${away}this connection reads only there (linearizable)`
-    const age = Number.isFinite(this.#copy.ageMs) ? `${Math.round(this.#copy.ageMs)} ms old` : 'of unknown age'
     if (!this.#copy.isUsable)
-      return `${away}the copy is ${age}: more than stale-reads-max-age (${this.#settings.maxAgeMs} ms)`
-    if (level === BOUNDED && this.#copy.ageMs > boundMs) return `${away}the copy is ${age}: more than ${boundMs} ms`
+      return `${away}the copy is ${this.#age}: more than stale-reads-max-age (${this.#settings.maxAgeMs} ms)`
+    if (level === BOUNDED && this.#copy.ageMs > boundMs)
+      return `${away}the copy is ${this.#age}: more than ${boundMs} ms`
     return `${away}the copy does not have what this connection last wrote or read (session)`
   }
 
@@ -241,27 +259,15 @@ export class Calls {
   #cursor(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
     if (session.consistency.level === LINEARIZABLE) return this.#pass(session, command, args, reply, false)
     if (session.outstanding > 0) return HELD
-    switch (this.#where(session)) {
-      case HERE:
-        this.#stats.localReads++
-        return RUN_HERE
-      case WAITS:
-        return HELD
-      default:
-        reply.error(this.#engine.loading === 'no' ? CURSOR_NOT_HERE : errors.loading)
-        this.#stats.refusedReads++
-        return DONE
-    }
+    return this.#here(session, this.#where(session), reply)
   }
 
   #streamRead(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
     if (!routes.blocks(args)) return this.#read(session, command, args, reply)
     if (session.outstanding > 0) return HELD
     const where = session.watching === null ? this.#where(session) : UPSTREAM
-    if (where === WAITS) return HELD
     if (where === UPSTREAM) return this.#block(session, command, args, reply, false)
-    this.#stats.localReads++
-    return RUN_HERE
+    return this.#here(session, where, reply)
   }
 
   #script(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
@@ -370,8 +376,8 @@ export class Calls {
     }
     if (!writes && session.watching === null) {
       const where = reads ? this.#where(session) : HERE
-      if (where === WAITS) return HELD
-      if (where === HERE) return this.#local(session, command, reply)
+      if (where === HERE && !reads) return this.#local(session, command, reply)
+      if (where !== UPSTREAM) return this.#here(session, where, reply)
     }
     const wrong = queued.find((one) => routes.changesConnection(one.command))
     if (wrong !== undefined) {
