@@ -31,7 +31,6 @@ export class Probe {
     this.replid = id
     this.offset = Number(offset)
     this.isPrimary = !reply.includes('role:slave')
-    // A replica's offset does not tell of writes that it passes on, if it does.
     this.state = this.isPrimary ? 'known' : 'failed'
   }
 }
@@ -90,9 +89,9 @@ export class Copy {
 
   covers(probe: Probe): boolean {
     const { history } = this.#replication
-    if (probe.replid === history.replid) return history.offset >= probe.offset
-    // The old name of this history is valid up to where it was renamed, and the copy is past that.
-    return probe.replid === history.replid2 || this.#left.includes(probe.replid)
+    // After a promotion offsets go on under the new name; what did not survive it is passed as well, in time.
+    if (probe.replid === history.replid || probe.replid === history.replid2) return history.offset >= probe.offset
+    return this.#left.includes(probe.replid)
   }
 
   /** A probe was answered: it dates the copy once it is covered. */

@@ -19,6 +19,7 @@ export const UNCERTAIN =
 export const NOT_SENT = 'MASTERDOWN The upstream is away: this write was not sent'
 export const NOT_READ = 'MASTERDOWN The upstream was lost before it replied to this read'
 
+const REPLICA = 'it is a replica'
 const BUFFER_BYTES = 64 * 1024
 const READ_BYTES = 256 * 1024
 /** Unsent bytes above which clients wait. */
@@ -159,6 +160,8 @@ export class UpstreamConnection {
     probe.sentAtMs = this.#setup.unixMs()
     this.#ask(['INFO', 'replication'], (reply) => {
       probe.take(reply)
+      // It takes no writes, and what it has may be old.
+      if (!probe.isPrimary) return this.close(REPLICA)
       clearTimeout(this.#timer)
       this.isReady = true
       this.wasReady = true
@@ -243,6 +246,7 @@ export class UpstreamConnection {
       const take = (reply: Buffer) => {
         this.#probes.shift()
         probe.take(reply)
+        if (!probe.isPrimary) return this.close(REPLICA)
         this.#setup.onProbe(probe)
       }
       this.#runs.push({ session: null, isWrite: false, muted: false, skip: 0, left: 1, sentAt: now, take })
