@@ -13,7 +13,7 @@ import { BLOCKED, DONE, HELD } from '../engine/execute.ts'
 import { observe } from '../engine/observers.ts'
 import { RUN_HERE } from '../engine/router.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
-import type { Request } from '../resp/request.ts'
+import { Request } from '../resp/request.ts'
 import { BOUNDED, EVENTUAL, LINEARIZABLE } from './consistency.ts'
 import type { Copy } from './copy.ts'
 import type { Held } from './held.ts'
@@ -119,6 +119,8 @@ export class Calls {
         return this.#watch(session, command, args, reply)
       case routes.UNWATCH:
         return this.#unwatch(session, command, args, reply)
+      case routes.UNBLOCK:
+        return this.#unblock(session, command, args, reply)
       case routes.WAIT:
         return this.#block(session, command, args, reply, false)
       case routes.SELECT:
@@ -300,6 +302,20 @@ export class Calls {
     this.#sent(session, connection, command, args, isWrite)
     client.isBlocked = true
     return BLOCKED
+  }
+
+  #unblock(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
+    const id = args.integer(2)
+    const other = (Number.isNaN(id) ? undefined : this.#engine.clients.byId(id))?.session as Session | null | undefined
+    const blocking = other?.blocking?.upstreamId ?? 0
+    if (blocking === 0 || session.outstanding > 0) return this.#local(session, command, reply)
+    const shared = this.#sharedFor(session, true, reply)
+    if (typeof shared === 'number') return shared
+    const how = args.argc > 3 ? [args.latin1(3)] : []
+    const { buf } = Request.of(['CLIENT', 'UNBLOCK', String(blocking), ...how])
+    shared.send(session, buf, 0, buf.length, true, reply.muted)
+    this.#sent(session, shared, command, args, true)
+    return DONE
   }
 
   #watch(session: Session, command: Command, args: Request, reply: ReplyWriter): number {

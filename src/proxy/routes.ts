@@ -31,6 +31,8 @@ export const WAIT = 14
 export const KILL = 15
 /** Changes the protocol or the user of the connection. */
 export const IDENTITY = 16
+/** CLIENT UNBLOCK: of a client that blocks upstream, there. */
+export const UNBLOCK = 17
 
 const BY_NAME: Readonly<Record<string, number>> = {
   scan: CURSOR,
@@ -64,6 +66,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
   wait: WAIT,
   hello: IDENTITY,
   auth: IDENTITY,
+  'client|unblock': UNBLOCK,
   pfdebug: LOCAL,
   pfselftest: LOCAL,
 }

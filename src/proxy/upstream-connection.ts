@@ -80,6 +80,8 @@ export interface Special {
 export class UpstreamConnection {
   readonly database: number
   readonly resp: 2 | 3
+  /** Its id among the upstream's clients; 0 if that is not known. */
+  upstreamId = 0
   isReady = false
   isClosed = false
   /** It was ready once. */
@@ -156,6 +158,9 @@ export class UpstreamConnection {
     if (resp === 3) this.#ask(['HELLO', '3', ...login])
     else if (login.length > 0) this.#ask(user === '' ? ['AUTH', password] : login)
     if (database !== 0) this.#ask(['SELECT', String(database)])
+    this.#ask(['CLIENT', 'ID'], (reply) => {
+      this.upstreamId = Number(reply.latin1Slice(1, reply.length - 2))
+    })
     const probe = new Probe()
     probe.sentAtMs = this.#setup.unixMs()
     this.#ask(['INFO', 'replication'], (reply) => {

@@ -318,6 +318,20 @@ describe('blocking commands', () => {
     assert.equal(await upstream.must('LLEN', 'lost'), 1)
   })
 
+  it('are unblocked by CLIENT UNBLOCK', async () => {
+    const blocked = await connectFor(file, proxied.tandem.port)
+    const proxy = await connectFor(file, proxied.tandem.port)
+    const id = Number(await blocked.must('CLIENT', 'ID'))
+    for (const [how, expected] of [
+      [[], null],
+      [['ERROR'], { error: 'UNBLOCKED client unblocked via CLIENT UNBLOCK' }],
+    ] as const) {
+      const popped = blocked.send('BLPOP', 'never', 0)
+      await waitUntil(async () => (await proxy.must('CLIENT', 'UNBLOCK', id, ...how)) === 1, { what: 'it to block' })
+      assert.deepEqual(await popped, expected)
+    }
+  })
+
   it('read streams from the copy', async () => {
     const [upstream, proxy] = await ends(file, proxied)
     const read = proxy.send('XREAD', 'BLOCK', 0, 'STREAMS', 'news', '$')
