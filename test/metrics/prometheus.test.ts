@@ -89,17 +89,17 @@ for (const [name, dashboard] of dashboards) {
   })
 }
 
-test('the topology names the primary, the replica and the link between them', async () => {
+test('the topology names the primary, its replica, the proxy, and the links between them', async () => {
   const panel = dashboards.get('replication')!.panels.find(({ type }) => type === 'nodeGraph')!
   const [nodes, edges] = await Promise.all(
     panel.targets!.map(({ expr }) => prometheus.query(substituted(expr, RATE_INTERVAL))),
   )
   const ids = nodes!.map(({ metric }) => metric.id).sort()
-  const expected = [`127.0.0.1:${primary.port}`, `127.0.0.1:${replica.port}`]
-  assert.deepEqual(ids, [...expected].sort())
+  const [first, ...others] = [primary, replica, proxy].map(({ port }) => `127.0.0.1:${port}`)
+  assert.deepEqual(ids, [first, ...others].sort())
   assert.deepEqual(
-    edges!.map(({ metric }) => [metric.source, metric.target]),
-    [expected],
+    edges!.map(({ metric }) => `${metric.source} ${metric.target}`).sort(),
+    others.map((other) => `${first} ${other}`).sort(),
   )
 })
 
