@@ -182,6 +182,7 @@ export class Calls {
     const { level, boundMs, fails } = session.consistency
     if (level === LINEARIZABLE || !this.#copy.isUsable) return UPSTREAM
     if (level === EVENTUAL) return HERE
+    if (level === BOUNDED && this.#copy.ageMs > boundMs) return fails ? TOO_OLD : UPSTREAM
     const { probe } = session
     if (probe !== null) {
       if (probe.state === 'failed') return UPSTREAM
@@ -192,8 +193,7 @@ export class Calls {
       }
       session.probe = null
     }
-    if (level !== BOUNDED || this.#copy.ageMs <= boundMs) return HERE
-    return fails ? TOO_OLD : UPSTREAM
+    return HERE
   }
 
   /** Passes a request on, behind what this connection has sent already. */

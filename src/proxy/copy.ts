@@ -77,12 +77,17 @@ export class Copy {
   refresh(): void {
     const { history, linkUp } = this.#replication
     if (linkUp) this.isReady = true
-    if (history.replid === this.#current) return
+    this.#noteHistory(history.replid, history.replid2)
+    this.settle()
+  }
+
+  #noteHistory(replid: string, replid2: string): void {
+    if (replid === this.#current) return
     const before = this.#current
-    this.#current = history.replid
-    const at = this.#left.indexOf(history.replid)
+    this.#current = replid
+    const at = this.#left.indexOf(replid)
     if (at >= 0) this.#left.splice(at, 1)
-    if (before === '' || before === history.replid2) return
+    if (before === '' || before === replid2) return
     this.#left.push(before)
     if (this.#left.length > HISTORIES_MAX) this.#left.shift()
   }
@@ -105,11 +110,16 @@ export class Copy {
   /** The copy has applied more. */
   settle(): void {
     const probes = this.#uncovered
-    let count = 0
-    while (count < probes.length && this.covers(probes[count]!)) {
-      this.freshAsOfMs = Math.max(this.freshAsOfMs, probes[count]!.sentAtMs)
-      count++
+    const { replid } = this.#replication.history
+    let done = 0
+    for (let i = 0; i < probes.length; i++) {
+      const probe = probes[i]!
+      if (this.covers(probe)) {
+        this.freshAsOfMs = Math.max(this.freshAsOfMs, probe.sentAtMs)
+        done = i + 1
+      } else if (probe.replid === replid) break
+      // Of another history: a later one may be of this.
     }
-    if (count > 0) probes.splice(0, count)
+    if (done > 0) probes.splice(0, done)
   }
 }

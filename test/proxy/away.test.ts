@@ -23,7 +23,7 @@ describe('an upstream that is away', () => {
     const start = performance.now()
     const refused = await proxy.send('SET', 'a', 2)
     assert.ok(isError(refused) && /^MASTERDOWN The upstream is away: this write was not sent/.test(refused.error))
-    assert.ok(performance.now() - start < 500)
+    assert.ok(performance.now() - start < 2000)
     assert.ok(Number(await proxyField(proxy, 'copy_age_ms')) >= 0)
     assert.ok(Number(await proxyField(proxy, 'writes_refused')) >= 1)
     await proxied.redis.start()
