@@ -71,6 +71,14 @@ export const REPLICATION_OPTIONS = [
   text('proxy-consistency', 'session', 'What reads of the proxy see: eventual, session, bounded <ms>, linearizable', {
     check: checkConsistency,
   }),
+  integer(
+    'proxy-connections',
+    4,
+    1,
+    64,
+    'Connections to the upstream that clients share, for each database',
+    IMMUTABLE,
+  ),
   integer('session-wait', 100, 0, INT_MAX, 'A read that the copy is behind of waits so long, then goes upstream', {
     unit: 'milliseconds',
   }),

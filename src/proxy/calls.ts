@@ -219,11 +219,12 @@ export class Calls {
 
   /** The shared connection; or HELD while it may still come up; or DONE after an error. */
   #sharedFor(session: Session, isWrite: boolean, reply: ReplyWriter): UpstreamConnection | number {
-    const { client } = session
-    const shared = this.#pool.shared(client.db, client.resp)
-    if (shared.isReady || (!shared.isDown && shared.connection !== null)) return shared.connection!
-    if (session.outstanding > 0) return HELD
+    const shared = this.#pool.sharedBy(session.client)
+    if (shared.isReady) return shared.connection!
+    if (session.outstanding > 0) return session.connection === shared.connection ? shared.connection! : HELD
     if (isWrite && this.#held.mayWait(session, this.#settings.writeTimeoutMs)) return HELD
+    // The first attempt is under way: what is given to it now is sent when it is ready, or refused when it fails.
+    if (!shared.isDown && shared.connection !== null) return shared.connection
     reply.error(isWrite ? `${NOT_SENT} (${this.#pool.lastError})` : this.#notReadable(session))
     if (isWrite) this.#stats.refusedWrites++
     else this.#stats.refusedReads++

@@ -1,8 +1,10 @@
 /**
- * The connections to the upstream: for each database and protocol version that clients use one which all share, and
- * connections that one client has for itself for a while. A shared one that breaks is opened again, after a pause that
+ * The connections to the upstream: for each database and protocol version that clients use a few which they share, and
+ * connections that one client has for itself for a while. Several, because redis-server reads 16 KiB of a connection in a
+ * turn of its loop: with one it would serve a hundred small writes a turn, however many wait. A shared one that breaks is opened again, after a pause that
  * grows from 50 ms to a second.
  */
+import type { Client } from '../commands/client.ts'
 import type { Endpoint } from './address.ts'
 import type { Probe } from './copy.ts'
 import { UpstreamConnection } from './upstream-connection.ts'
@@ -15,6 +17,8 @@ const IDLE_MAX = 16
 export interface PoolSetup {
   readonly user: string
   readonly password: string
+  /** Shared connections for a database and protocol. */
+  readonly width: number
   readonly unixMs: () => number
   log(text: string): void
   onProbe(probe: Probe): void
@@ -62,9 +66,14 @@ export class Pool {
     this.#setup = setup
   }
 
-  /** The shared connection of a database and protocol; opened when it is asked for first. */
-  shared(database: number, resp: 2 | 3): SharedConnection {
-    const key = keyOf(database, resp)
+  /** A client always has the same one, so its requests stay in order. */
+  sharedBy({ db, resp, id }: Client): SharedConnection {
+    return this.shared(db, resp, id % this.#setup.width)
+  }
+
+  /** A shared connection; opened when it is asked for first. */
+  shared(database: number, resp: 2 | 3, index = 0): SharedConnection {
+    const key = keyOf(database, resp) * this.#setup.width + index
     let shared = this.#shared.get(key)
     if (shared === undefined) {
       shared = new SharedConnection(database, resp)

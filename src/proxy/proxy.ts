@@ -47,6 +47,7 @@ export class ReplicatingProxy implements Router {
     const pool = new Pool(endpoint, {
       user: address.user,
       password: address.password,
+      width: engine.config.get('proxy-connections'),
       unixMs: () => engine.unixMs,
       log: (text) => engine.log('warning', text),
       onProbe: (probe) => copy.answered(probe),
@@ -156,7 +157,7 @@ export class ReplicatingProxy implements Router {
     }
     // What it wrote before has to be seen from now on.
     if (session.consistency.level === EVENTUAL && consistency.level !== EVENTUAL) {
-      session.probe = this.pool.shared(client.db, client.resp).connection?.probe() ?? null
+      session.probe = this.pool.sharedBy(client).connection?.probe() ?? null
     }
     session.consistency = consistency
     this.#settings.noteBound(consistency)

@@ -14,7 +14,7 @@ import { type CheckResult, check } from './checker.ts'
 
 const file = fileCleanup()
 const SEED = Number(process.env.SEED ?? 1)
-const OPERATIONS = Number(process.env.OPERATIONS ?? 60_000)
+const OPERATIONS = Number(process.env.OPERATIONS ?? 30_000)
 
 async function checked(proxied: Proxied, greeting: string | undefined, cuts: () => void): Promise<CheckResult> {
   const timer = setInterval(cuts, 150)
