@@ -97,7 +97,7 @@ export class Pool {
       },
       (reason) => {
         const wasUp = shared.attempts === 0 && !shared.isDown
-        if (wasUp || reason !== this.lastError) this.#setup.log(`Upstream ${this.#name}: ${reason}`)
+        if (!this.#stopped && (wasUp || reason !== this.lastError)) this.#setup.log(`Upstream ${this.#name}: ${reason}`)
         shared.connection = null
         shared.isDown = true
         this.lastError = reason
