@@ -108,6 +108,7 @@ export class Tandem {
     clients.beforeReplies = () => aof.file.beforeReplies()
     const feedReplicas = replication.stream.onBytes
     const { proxy } = this
+    if (proxy !== null) clients.onBatchEnd = () => proxy.batchEnded()
     replication.stream.onBytes = () => {
       aof.file.beforeReplies()
       feedReplicas()

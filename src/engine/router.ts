@@ -14,6 +14,8 @@ export const RUN_HERE = -1
 export interface Router extends ProxyHost {
   /** After arity, authentication and ACL; before MULTI queues it. */
   route(client: Client, command: Command, args: Request, reply: ReplyWriter): number
+  /** What this client sends next will probably not run here: looking its keys up ahead is no use. */
+  passesOn(client: Client): boolean
   /** No command, or no subcommand of `container`, has this name here; the upstream may be newer or have modules. */
   unknown(client: Client, container: Command | undefined, args: Request, reply: ReplyWriter): number
 }

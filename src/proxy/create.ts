@@ -69,6 +69,10 @@ export class ProxySetup {
     this.#proxy.linkChanged()
   }
 
+  batchEnded(): void {
+    this.#proxy?.batchEnded()
+  }
+
   applied(): void {
     this.#proxy?.applied()
   }

@@ -59,6 +59,7 @@ export class Pool {
   #shared = new Map<number, SharedConnection>()
   #idle = new Map<number, UpstreamConnection[]>()
   #own = new Set<UpstreamConnection>()
+  #gathering: UpstreamConnection | null = null
   #stopped = false
 
   constructor(endpoint: Endpoint, setup: PoolSetup) {
@@ -125,6 +126,10 @@ export class Pool {
       onRoundTrip,
       onUncertain,
       onReady,
+      onGathering: (connection) => {
+        if (this.#gathering !== connection) this.gather()
+        this.#gathering = connection
+      },
       onLost: (connection, reason) => {
         if (connection.wasReady) this.lost++
         this.#own.delete(connection)
@@ -150,6 +155,12 @@ export class Pool {
 
   #ownLost(reason: string): void {
     this.lastError = reason
+  }
+
+  /** The buffers of requests are about to be used again. */
+  gather(): void {
+    this.#gathering?.gather()
+    this.#gathering = null
   }
 
   #retired(connection: UpstreamConnection): void {

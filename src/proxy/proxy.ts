@@ -4,6 +4,7 @@
  */
 import type { Client } from '../commands/client.ts'
 import { Command } from '../commands/command.ts'
+import { FLAG_WRITE } from '../commands/define.ts'
 import type { Engine } from '../engine/engine.ts'
 import { DONE, HELD } from '../engine/execute.ts'
 import { type Router, RUN_HERE } from '../engine/router.ts'
@@ -109,6 +110,16 @@ export class ReplicatingProxy implements Router {
   applied(): void {
     this.copy.settle()
     this.#held.wakeAll()
+  }
+
+  /** A client's batch of requests was gone through. */
+  batchEnded(): void {
+    this.pool.gather()
+  }
+
+  /** What it sends next will probably go upstream as well: its keys need not be looked up. */
+  passesOn(client: Client): boolean {
+    return ((client.lastCommand?.flagBits ?? 0) & FLAG_WRITE) !== 0
   }
 
   clientGone(client: Client): void {

@@ -48,6 +48,8 @@ export interface ConnectionSetup {
   onProbe(probe: Probe): void
   /** Replies of a read were handed on; or there is room again. */
   onProgress(connection: UpstreamConnection): void
+  /** It has requests whose bytes it has not copied: gather() has to follow in the same turn. */
+  onGathering(connection: UpstreamConnection): void
   /** Milliseconds from sending to the last reply of a run. */
   onRoundTrip(milliseconds: number): void
   /** So many writes were lost without a reply. */
@@ -103,6 +105,10 @@ export class UpstreamConnection {
   #out: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   #outBytes = 0
   #flushing = false
+  /** Requests that lie behind each other, not yet copied. */
+  #from: Buffer | null = null
+  #fromStart = 0
+  #fromEnd = 0
   /** That of this turn, and those sent and not answered. */
   #probe: Probe | null = null
   #probes: Probe[] = []
@@ -197,14 +203,30 @@ export class UpstreamConnection {
       this.#open = run
     }
     run.left++
-    this.#append(bytes, start, end)
+    if (bytes === this.#from && start === this.#fromEnd) {
+      this.#fromEnd = end
+      return
+    }
+    this.gather()
+    this.#from = bytes
+    this.#fromStart = start
+    this.#fromEnd = end
+    this.#setup.onGathering(this)
     this.#flushSoon()
+  }
+
+  /** Copies what was sent out of the buffers that it lies in, before these are used again. */
+  gather(): void {
+    if (this.#from === null) return
+    this.#append(this.#from, this.#fromStart, this.#fromEnd)
+    this.#from = null
   }
 
   /** Sends requests of which the last one's reply goes to the session, if there is one. */
   sendSpecial(session: Session | null, bytes: Buffer, how: Special): void {
     this.#runs.push({ session, ...how, left: 1, sentAt: 0 })
     this.#open = null
+    this.gather()
     this.#append(bytes, 0, bytes.length)
     this.#flushSoon()
   }
@@ -241,6 +263,7 @@ export class UpstreamConnection {
 
   flush(): void {
     this.#flushing = false
+    this.gather()
     if (!this.isReady || this.isClosed) return
     const now = performance.now()
     const probe = this.#probe

@@ -220,7 +220,8 @@ export class Connection implements Transport {
       do {
         parser.unauthenticated = engine.requiresAuth && !client.authenticated
         const count = parser.nextBatch(parser.unauthenticated ? 1 : BATCH_REQUESTS)
-        if (count > 1) this.#clients.lookAhead.run(engine.store.databases[client.db]!, batch, count)
+        if (count > 1 && !engine.proxy?.passesOn(client))
+          this.#clients.lookAhead.run(engine.store.databases[client.db]!, batch, count)
         for (let i = 0; i < count; i++) {
           const request = batch[i]!
           if (request.argc === 0 || this.#runOne(request, reply)) continue
