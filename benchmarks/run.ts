@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { memoryAndLatency } from './scenarios/data.ts'
+import { embedded } from './scenarios/embedded.ts'
 import { proxyScenario } from './scenarios/proxy.ts'
 import { applyRate, fullSync, lag } from './scenarios/replication.ts'
 import { throughput, withReplicas } from './scenarios/throughput.ts'
@@ -33,6 +34,7 @@ const SCENARIOS: Record<string, (effort: Effort) => Promise<Row[]>> = {
   apply: applyRate,
   lag,
   proxy: proxyScenario,
+  embedded,
 }
 
 /** A server that answers wrongly is not measured. */

@@ -7,6 +7,8 @@ import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Config } from './config/config.ts'
 import { ConfigError } from './config/redis-conf.ts'
+import { daemonize } from './daemonize.ts'
+import { showProcessTitle } from './server/process-title.ts'
 import { Tandem } from './tandem.ts'
 
 const VERSION = '0.1.0'
@@ -27,14 +29,17 @@ Examples:
        tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --consistency session
 `
 
-/** What is wrong in the configuration ends the program, wherever it turns up. */
-function create(args: string[]): Tandem {
+/** What is wrong in the configuration ends the program, wherever it turns up. Undefined: a child goes on instead. */
+function create(args: string[]): Tandem | undefined {
   const config = new Config()
+  let input = ''
+  const stdin = () => {
+    input = readFileSync(0, 'utf8')
+    return input
+  }
   try {
-    config.loadArguments(args[0] === 'proxy' ? proxyArguments(args.slice(1)) : args, {
-      env: process.env,
-      stdin: () => readFileSync(0, 'utf8'),
-    })
+    config.loadArguments(args[0] === 'proxy' ? proxyArguments(args.slice(1)) : args, { env: process.env, stdin })
+    if (daemonize(config, input)) return undefined
     return new Tandem({ config, exit: (code) => process.exit(code) })
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
@@ -67,7 +72,9 @@ function banner(tandem: Tandem): string {
 /** Runs the program with these arguments (without its own name). */
 export async function run(args: string[]): Promise<void> {
   if (args[0] === '-v' || args[0] === '--version') {
-    process.stdout.write(`Tandem v=${VERSION} (Redis ${REDIS_VERSION} protocol) bits=64\n`)
+    process.stdout.write(
+      `Tandem server v=${REDIS_VERSION} sha=00000000:0 malloc=node bits=64 build=tandem-${VERSION}\n`,
+    )
     return
   }
   if (args[0] === '-h' || args[0] === '--help') {
@@ -75,6 +82,7 @@ export async function run(args: string[]): Promise<void> {
     return
   }
   const tandem = create(args)
+  if (tandem === undefined) return
   const { config } = tandem
   const { log } = tandem.engine
   process.on('uncaughtException', (error) => log('warning', `Unexpected error: ${error.stack ?? error.message}`))
@@ -107,6 +115,7 @@ export async function run(args: string[]): Promise<void> {
   process.on('SIGTERM', () => end('SIGTERM'))
   try {
     log('notice', 'oO0OoO0OoO0Oo Tandem is starting oO0OoO0OoO0Oo')
+    showProcessTitle(config)
     await tandem.start({ onListening: () => log('notice', banner(tandem)) })
   } catch (error) {
     log('warning', error instanceof Error ? error.message : String(error))

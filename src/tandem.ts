@@ -3,6 +3,7 @@
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import { errors } from './commands/errors.ts'
+import type { Log } from './commands/host.ts'
 import type { Config } from './config/config.ts'
 import { Cycles } from './engine/cycles.ts'
 import { Engine } from './engine/engine.ts'
@@ -23,6 +24,8 @@ export interface TandemOptions {
   config: Config
   /** Ends the process; an embedded server ends itself instead. */
   exit: (code: number) => void
+  /** Where lines of the log go instead of standard output or `logfile`. */
+  log?: Log
 }
 
 export class Tandem {
@@ -50,7 +53,7 @@ export class Tandem {
     this.config = config
     this.#exit = options.exit
     let engine: Engine | null = null
-    const log = createLog(config, () => (engine?.isReplica ? 'S' : 'M'))
+    const log = options.log ?? createLog(config, () => (engine?.isReplica ? 'S' : 'M'))
     engine = new Engine({ config, log, configFile: config.file })
     this.engine = engine
     this.clients = new Clients(engine)
@@ -65,7 +68,7 @@ export class Tandem {
           this.replication.restore(aux.replid, aux.offset, aux.streamDb, this.config.get('replicaof') !== '')
         }
       },
-      onExpired: () => {},
+      onExpired: (database, key) => this.replication.expiredAtStart.push({ database, key }),
       aof: () => this.aof,
       exit: (code) => this.#exit(code),
     })
@@ -152,8 +155,8 @@ export class Tandem {
     return this.#listener.port
   }
 
-  /** Listens, loads the dump, begins to follow the primary. Rejects with `Failed listening on port …`. */
-  async start(options: { port?: number; onListening?: () => void } = {}): Promise<void> {
+  /** Listens, loads the dump (unless `loads` is false), begins to follow the primary. Rejects with `Failed listening on port …`. */
+  async start(options: { port?: number; onListening?: () => void; loads?: boolean } = {}): Promise<void> {
     const { config, engine } = this
     const { log } = engine
     // Before anybody can connect.
@@ -168,7 +171,7 @@ export class Tandem {
     await this.proxy?.findUpstream()
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
-    if (!(await this.aof.load())) await this.persistence.load()
+    if (options.loads !== false && !(await this.aof.load())) await this.persistence.load()
     this.aof.openAtStart()
     if (upstream !== '') {
       const [host, port] = upstream.split(' ') as [string, string]

@@ -11,7 +11,8 @@ import { ensurePeers } from './support/peers.ts'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TESTS = join(ROOT, 'test')
 const CONCURRENCY = 2
-const TIMEOUT_MS = 600_000
+/** Of one file; long runs say their own. */
+const TIMEOUT_MS = Number(process.env.TEST_TIMEOUT_MS ?? 600_000)
 
 function testFiles(words: string[]): string[] {
   return readdirSync(TESTS, { recursive: true, encoding: 'utf8' })

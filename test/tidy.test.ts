@@ -19,8 +19,8 @@ const LAYERS = [
   'engine',
   'persistence',
   'replication',
-  'failover',
   'proxy',
+  'embedded',
   'server',
   'metrics',
 ]

@@ -76,13 +76,13 @@ export class Call {
   /** The key at argument i, to be changed: 0 if there is none. */
   lookupWrite(i: number): number {
     const { args } = this
-    const ref = this.#live(this.#hashOf(args, i), args.buf, args.start(i), args.end(i))
+    const ref = this.#live(this.#hashOf(args, i), args.buf, args.start(i), args.end(i), true)
     if (ref !== 0) this.host.touch(ref)
     return ref
   }
 
   lookupWriteKey(key: Buffer, start = 0, end: number = key.length): number {
-    const ref = this.#live(hashBytes(key, start, end), key, start, end)
+    const ref = this.#live(hashBytes(key, start, end), key, start, end, true)
     if (ref !== 0) this.host.touch(ref)
     return ref
   }
@@ -97,14 +97,14 @@ export class Call {
     return this.#live(hashBytes(key, 0, key.length), key, 0, key.length)
   }
 
-  #live(hash: number, key: Buffer, start: number, end: number): number {
+  #live(hash: number, key: Buffer, start: number, end: number, forWrite = false): number {
     this.hash = hash
     const ref = this.db.find(hash, key, start, end)
     if (ref === 0 || this.db.expires.size === 0) return ref
     const expireAt = this.store.expireAt(ref)
     if (expireAt === NO_EXPIRE || expireAt >= this.now || this.fromPrimary) return ref
     // Past its time: gone for everybody who asks; removed only where that is ours to decide.
-    this.host.expire(this.db, hash, ref)
+    this.host.expire(this.db, hash, ref, forWrite)
     this.hash = hash
     return 0
   }
@@ -206,9 +206,9 @@ export class Call {
     if (this.host.notifies !== 0) this.host.notify(type, event, key, database)
   }
 
-  /** A list, sorted set or stream got elements: serve clients blocked on it when this command is done. */
-  keyReady(key: Buffer, database: Keyspace = this.db): void {
-    if (this.host.blockedClients !== 0) this.host.keyReady(database, key)
+  /** The list, sorted set or stream that argument i names got elements: serve clients blocked on it when this command is done. */
+  keyReady(i: number, database: Keyspace = this.db): void {
+    if (this.host.blockedClients !== 0) this.host.keyReady(database, this.args.view(i))
   }
 
   /** Propagates a further command before this one's own. */

@@ -12,6 +12,8 @@ import type { Store } from '../store/store.ts'
 import type { AofHost } from './aof-host.ts'
 import type { Account, Client } from './client.ts'
 import type { Command } from './command.ts'
+import type { OutgoingHost } from './outgoing-host.ts'
+import type { ProxyHost } from './proxy-host.ts'
 import type { ScriptsHost } from './script-host.ts'
 import type { CommandTable } from './table.ts'
 
@@ -65,14 +67,17 @@ export type LogLevel = 'debug' | 'verbose' | 'notice' | 'warning'
 
 export type Log = (level: LogLevel, text: string) => void
 
+/** Each is ended by itself; `command` is CLIENT PAUSE. */
+export type PauseReason = 'command' | 'shutdown' | 'failover'
+
 export interface ClientsHost {
   /** In order of their ids. */
   all(): Iterable<Client>
   readonly count: number
   byId(id: number): Client | undefined
   /** CLIENT PAUSE until `untilMs`; 'write' holds back only writes. */
-  pause(untilMs: number, mode: 'write' | 'all'): void
-  unpause(): void
+  pause(untilMs: number, mode: 'write' | 'all', reason?: PauseReason): void
+  unpause(reason?: PauseReason): void
   readonly pausedUntilMs: number
   readonly pauseMode: 'off' | 'write' | 'all'
   readonly maxInputBytes: number
@@ -257,6 +262,21 @@ export interface ReplicaInfo {
   clientId: number
 }
 
+/** A replica that is sent a part of the data. */
+export interface FilteredReplicaInfo {
+  readonly filter: string
+  readonly ip: string
+  readonly port: number
+  readonly state: string
+  /** In the filtered stream. */
+  readonly offset: number
+  readonly lagBytes: number
+  readonly lagMs: number
+  /** Bytes of writes that its filter was asked about, and those of them that it shows. */
+  readonly seenBytes: number
+  readonly streamBytes: number
+}
+
 export interface UpstreamInfo {
   host: string
   port: number
@@ -286,6 +306,22 @@ export interface ResyncEvent {
   durationMs: number
 }
 
+/** A full synchronisation that would have dropped nearly everything. */
+export interface SyncRefusal {
+  readonly keysHere: number
+  readonly keysThere: number
+  readonly replid: string
+}
+
+export interface FailoverRequest {
+  /** Null: the first replica that has everything. */
+  target: { host: string; port: number } | null
+  /** Hand over to the target when the time is up, whatever it has. */
+  force: boolean
+  /** 0 waits for ever. */
+  timeoutMs: number
+}
+
 /** How a server came to be, or ceased to be, the primary. */
 export type FailoverKind = 'promoted' | 'taken-over' | 'handed-over'
 
@@ -309,6 +345,9 @@ export interface ReplicationHost {
   readonly offset: number
   readonly secondOffset: number
   readonly replicas: readonly ReplicaInfo[]
+  readonly filteredReplicas: readonly FilteredReplicaInfo[]
+  /** Null when none is refused now. */
+  readonly refusedSync: SyncRefusal | null
   readonly upstream: UpstreamInfo | null
   readonly backlog: { active: boolean; size: number; firstByteOffset: number; histlen: number }
   readonly goodReplicas: number
@@ -316,6 +355,10 @@ export interface ReplicationHost {
   /** Bytes of connected replicas' pending output. */
   readonly replicaBufferBytes: number
   readonly failoverState: string
+  /** FAILOVER: an error text, or null when it has begun. */
+  failover(request: FailoverRequest): string | null
+  /** False if there is none. */
+  abortFailover(): boolean
   readonly resyncs: readonly ResyncEvent[]
   readonly counters: ReplicationCounters
   /** The last snapshot that was sent to replicas. */
@@ -389,39 +432,6 @@ export interface ShutdownOptions {
   force: boolean
 }
 
-/** What MIGRATE asks of another server: requests, of which each is answered with one line. */
-export interface ExchangeRequest {
-  /** An AUTH request, or nothing. */
-  auth: Uint8Array
-  /** A SELECT request, sent if the connection is not at `database` already. */
-  select: Uint8Array
-  database: number
-  body: Uint8Array
-  /** Number of requests in `body`. */
-  lines: number
-}
-
-export interface Exchange {
-  /** The answers of AUTH, of SELECT if `selected`, and of the body, as far as they came. */
-  lines: string[]
-  selected: boolean
-  /** What it was doing when it failed, '' if it did not. */
-  failure: '' | 'connecting' | 'writing' | 'reading'
-  timedOut: boolean
-}
-
-export interface OutgoingHost {
-  /** Sends the request and waits for the answer; everything else waits as well. */
-  exchange(host: string, port: number, timeoutMs: number, request: ExchangeRequest): Exchange
-  /** Connections kept open. */
-  readonly sockets: number
-}
-
-export interface ProxyHost {
-  /** INFO proxy: fields in their order. */
-  info(): Readonly<Record<string, string | number>>
-}
-
 export interface Host {
   readonly config: Config
   readonly store: Store
@@ -462,7 +472,7 @@ export interface Host {
   /** Touches the access clock of a record that was looked up. */
   touch(ref: number): void
   /** A record is past its time: removes and propagates it if this server may. */
-  expire(db: Keyspace, hash: number, ref: number): void
+  expire(db: Keyspace, hash: number, ref: number, forWrite: boolean): void
   alsoPropagate(database: number, args: readonly Argument[]): void
 
   /** used_memory. */

@@ -7,6 +7,9 @@ import type { Request } from '../resp/request.ts'
 import type { Command } from './command.ts'
 import { KEY_FLAG_BITS, type KeySpec } from './define.ts'
 
+const INT_MAX = 0x7fffffff
+const INT64_MAX = 0x7fffffffffffffffn
+
 export class FoundKeys {
   count = 0
   #indexes = new Int32Array(16)
@@ -112,8 +115,14 @@ function findBySpecs(specs: readonly CompiledKeySpec[], request: Request, found:
       last = lastOfRange(spec, first, argc)
     } else {
       if (!spec.isNumkeys || first + spec.countIndex >= argc) return false
-      const count = request.integer(from + first + spec.countIndex)
-      if (!(count >= 0)) return false
+      const at = from + first + spec.countIndex
+      let count = request.integer(at)
+      if (!(count <= INT_MAX)) {
+        // Redis checks 64 bits, and then goes on with an int.
+        const wide = request.int64(at)
+        if (wide === undefined || wide < 0n) return false
+        count = Number(BigInt.asIntN(32, wide))
+      } else if (count < 0) return false
       first += spec.first
       last = first + count - 1
     }
@@ -151,9 +160,18 @@ function findByCount(specs: readonly CompiledKeySpec[], request: Request, found:
   const spec = specs[specs.length - 1]
   if (spec === undefined || !spec.isNumkeys) return
   const argc = request.argc - from
-  const count = Number.parseInt(request.latin1(from + spec.index + spec.countIndex), 10)
+  const count = leadingInt(request.latin1(from + spec.index + spec.countIndex))
   const first = spec.index + spec.first
   if (!(count >= 1) || count > argc - first) return
   for (let i = 0; i < count; i++) found.add(from + first + i, 0)
   if (specs.length > 1) found.add(from + specs[0]!.index, 0)
+}
+
+/** As atoi() reads it: what does not fit into 64 bits is the greatest that does, and of that 32 bits remain. */
+function leadingInt(text: string): number {
+  const count = Number.parseInt(text, 10)
+  if (Math.abs(count) <= INT_MAX || Number.isNaN(count)) return count
+  const wide = BigInt(/-?\d+/.exec(text)![0])
+  const clamped = wide > INT64_MAX ? INT64_MAX : wide < -INT64_MAX ? -INT64_MAX - 1n : wide
+  return Number(BigInt.asIntN(32, clamped))
 }

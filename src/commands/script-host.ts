@@ -22,7 +22,7 @@ export interface FunctionsHost {
   flush(): void
   list(): Iterable<LibraryInfo>
   dump(compress: boolean): Buffer
-  restore(payload: Buffer, policy: RestorePolicy): string | null
+  restore(payload: Buffer, policy: RestorePolicy, skipsChecksum: boolean): string | null
   call(call: CallLike, how: { readOnly: boolean; inTransaction: boolean }): void
   readonly libraryCount: number
   readonly functionCount: number

@@ -2,14 +2,18 @@
 const TEXTS = new Map([
   ['EACCES', 'Permission denied'],
   ['EBUSY', 'Device or resource busy'],
+  ['ECONNREFUSED', 'Connection refused'],
+  ['ECONNRESET', 'Connection reset by peer'],
   ['EEXIST', 'File exists'],
   ['EFBIG', 'File too large'],
   ['EINVAL', 'Invalid argument'],
   ['EIO', 'Input/output error'],
+  ['EHOSTUNREACH', 'No route to host'],
   ['EISDIR', 'Is a directory'],
   ['ELOOP', 'Too many levels of symbolic links'],
   ['EMFILE', 'Too many open files'],
   ['ENAMETOOLONG', 'File name too long'],
+  ['ENETUNREACH', 'Network is unreachable'],
   ['ENFILE', 'Too many open files in system'],
   ['ENOENT', 'No such file or directory'],
   ['ENOMEM', 'Cannot allocate memory'],
@@ -17,7 +21,9 @@ const TEXTS = new Map([
   ['ENOTDIR', 'Not a directory'],
   ['ENOTEMPTY', 'Directory not empty'],
   ['EPERM', 'Operation not permitted'],
+  ['EPIPE', 'Broken pipe'],
   ['EROFS', 'Read-only file system'],
+  ['ETIMEDOUT', 'Connection timed out'],
   ['EXDEV', 'Invalid cross-device link'],
 ])
 

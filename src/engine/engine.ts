@@ -14,11 +14,11 @@ import type {
   DebugSwitches,
   Host,
   Log,
-  OutgoingHost,
   PersistenceHost,
   ReplicationHost,
   ShutdownOptions,
 } from '../commands/host.ts'
+import type { OutgoingHost } from '../commands/outgoing-host.ts'
 import { renameCommands } from '../commands/rename.ts'
 import { CommandTable } from '../commands/table.ts'
 import type { Config } from '../config/config.ts'
@@ -90,6 +90,8 @@ export class Engine implements Host {
   dirty = 0
   inExec = false
   notifies = 0
+  /** Hears of every event of a class that notify-keyspace-events names; `key` is null when a whole database was emptied. */
+  onKeyEvent: ((event: string, key: Uint8Array | null, database: number) => void) | null = null
   activeExpire = true
 
   // State that the checks of each command read; kept up by who owns it.
@@ -313,6 +315,7 @@ export class Engine implements Host {
   // ---- commands/host.ts --------------------------------------------------------------------------------------------
 
   notify(type: number, event: string, key: Uint8Array, database: number): void {
+    if (this.onKeyEvent !== null && (this.notifies & type) !== 0) this.onKeyEvent(event, key, database)
     notifyKeyspaceEvent(this.pubsub, this.notifies, type, event, key, database)
   }
 
@@ -341,9 +344,9 @@ export class Engine implements Host {
     store.setClock(ref, touchedClock(store.clock(ref), this.now, factor, decay, this.random))
   }
 
-  expire(db: Keyspace, hash: number, ref: number): void {
-    // Only a primary decides that a key is gone; a replica hides it and waits for the DEL.
-    if (this.isReplica || this.pauseMode !== 'off') return
+  expire(db: Keyspace, hash: number, ref: number, forWrite: boolean): void {
+    // Only a primary decides that a key is gone; a replica hides it and waits for the DEL, unless it is written here.
+    if ((this.isReplica && (this.isReadOnly || !forWrite)) || this.pauseMode !== 'off') return
     this.removeExpired(db, hash, ref)
   }
 
@@ -378,6 +381,7 @@ export class Engine implements Host {
 
   flushAll(): void {
     for (const keyspace of this.store.databases) {
+      this.onKeyEvent?.('flush', null, keyspace.id)
       if (this.watch.count > 0) this.watch.touchAll(keyspace)
       if (this.blocked.watchers > 0) this.blocked.flushed(keyspace)
     }
@@ -392,6 +396,7 @@ export class Engine implements Host {
   }
 
   flushDatabase(db: Keyspace): void {
+    this.onKeyEvent?.('flush', null, db.id)
     if (this.watch.count > 0) this.watch.touchAll(db)
     if (this.blocked.watchers > 0) this.blocked.flushed(db)
     this.tracking.flushed()

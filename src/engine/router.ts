@@ -4,7 +4,7 @@
  */
 import type { Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
-import type { ProxyHost } from '../commands/host.ts'
+import type { ProxyHost } from '../commands/proxy-host.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 

@@ -10,6 +10,7 @@ import { infoText } from '../commands/server/info.ts'
 import * as clients from './clients.ts'
 import * as commands from './commands.ts'
 import { infoFields, type MetricGroup, type MetricsSource } from './family.ts'
+import * as filtered from './filtered.ts'
 import { whyNotReady, whyUnhealthy } from './health.ts'
 import { MetricsServer } from './http.ts'
 import * as keyspace from './keyspace.ts'
@@ -31,6 +32,7 @@ const groups: readonly MetricGroup[] = [
   persistence,
   replication,
   proxy,
+  filtered,
 ]
 
 /** Of all groups; a histogram's or summary's without _bucket, _sum and _count. */

@@ -147,6 +147,9 @@ const own: readonly Family[] = [
   ofUpstream('tandem_upstream_sync_read_bytes', 'Bytes received of the full synchronisation under way.', (upstream) =>
     upstream.syncInProgress ? upstream.syncReadBytes : undefined,
   ),
+  gauge('tandem_sync_refused', 'Whether a full sync that would drop nearly all keys is being refused.', ({ host }) =>
+    host.replication.refusedSync === null ? 0 : 1,
+  ),
   syncs('tandem_full_syncs_total', 'Full synchronisations, by direction and whether they came to their end.', 'full', [
     'ok',
     'failed',

@@ -462,6 +462,7 @@ export class Persistence implements PersistenceHost {
     if (code === 'RDB_SIGNATURE' || code === 'RDB_VERSION') log('warning', reason)
     const place = `offset ${offset} of ${path}, while reading ${reading}`
     log('warning', `Internal error in RDB reading ${place} -> ${reason}`)
+    log('warning', `--- RDB ERROR DETECTED --- [offset ${offset}] ${reason}`)
     log('warning', 'Terminating server after rdb file reading failure. The file is left as it is.')
   }
 

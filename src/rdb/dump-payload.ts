@@ -32,12 +32,16 @@ export function dumpValue(store: Store, ref: number, compress = true): Buffer {
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
 }
 
-/** Whether version and checksum are good: "DUMP payload version or checksum are wrong" if not. */
-export function verifyPayload(payload: Uint8Array): boolean {
+/**
+ * Whether version and checksum are good: "DUMP payload version or checksum are wrong" if not. `skipsChecksum` is DEBUG
+ * SET-SKIP-CHECKSUM-VALIDATION.
+ */
+export function verifyPayload(payload: Uint8Array, skipsChecksum = false): boolean {
   const footer = payload.length - FOOTER_BYTES
   if (footer < 0) return false
   const version = payload[footer]! | (payload[footer + 1]! << 8)
   if (version > RDB_VERSION_NEWEST && version !== RDB_VERSION_VALKEY) return false
+  if (skipsChecksum) return true
   const crc = new Crc64()
   crc.update(payload, 0, footer + 2)
   return crc.matchesLE(payload, footer + 2)
@@ -47,8 +51,8 @@ export function verifyPayload(payload: Uint8Array): boolean {
  * The value of a payload; undefined if its version or checksum is wrong. Throws RdbError if the value is none ("Bad data
  * format"). The value has views of the payload: store it before the payload's bytes change.
  */
-export function restoreValue(payload: Buffer): RestoredValue | undefined {
-  if (!verifyPayload(payload)) return undefined
+export function restoreValue(payload: Buffer, skipsChecksum = false): RestoredValue | undefined {
+  if (!verifyPayload(payload, skipsChecksum)) return undefined
   const input = new RdbInput()
   input.set(payload.subarray(0, payload.length - FOOTER_BYTES), 0)
   const type = input.byte()

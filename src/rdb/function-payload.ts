@@ -42,8 +42,8 @@ export function readLibrary(input: RdbInput, opcode: number): Buffer | undefined
 }
 
 /** The code of each library; or an error text. */
-export function readLibraries(payload: Buffer): Buffer[] | string {
-  if (!verifyPayload(payload)) return 'DUMP payload version or checksum are wrong'
+export function readLibraries(payload: Buffer, skipsChecksum: boolean): Buffer[] | string {
+  if (!verifyPayload(payload, skipsChecksum)) return 'DUMP payload version or checksum are wrong'
   const input = new RdbInput()
   input.set(payload.subarray(0, payload.length - FOOTER_BYTES), 0)
   const codes: Buffer[] = []

@@ -98,7 +98,7 @@ export class Snapshot {
     return this.#walk?.visited ?? 0
   }
 
-  /** Records that were written early because they were about to change. */
+  /** Memory of the records that were written early because they were about to change: what a fork would have copied. */
   get copiedBytes(): number {
     return this.#walk?.copiedBytes ?? 0
   }
@@ -115,11 +115,10 @@ export class Snapshot {
     if (this.#failure !== undefined) return
     const store = this.#store
     const { bytes, start, end, keyBytes, keyStart, keyEnd } = store
-    const written = this.#writer.output.bytes
     const early = this.#walk !== null && this.#walk.copied !== this.#copied
     try {
       this.#writer.record(ref, database)
-      if (early) this.#walk!.copiedBytes += this.#writer.output.bytes - written
+      if (early) this.#walk!.copiedBytes += store.databases[database]!.recordMemory(ref) + store.externalBytes(ref)
     } catch (error) {
       this.#failure = { error }
     }

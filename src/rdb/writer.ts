@@ -45,6 +45,8 @@ export interface RdbWriterOptions {
   access?: 'none' | 'lru' | 'lfu'
   /** lfu-decay-time */
   lfuDecayMinutes?: number
+  /** false: the sizes of the databases are not told, since not all of their keys are written. */
+  sizes?: boolean
 }
 
 const NO_DATABASE = -1
@@ -119,7 +121,7 @@ export class RdbWriter {
     output.byte(OPCODE_SELECTDB)
     output.length(database)
     const sizes = this.#sizes[database]
-    if (sizes === undefined) return
+    if (sizes === undefined || this.#options.sizes === false) return
     this.#sizes[database] = undefined
     output.byte(OPCODE_RESIZEDB)
     output.length(sizes.keys)

@@ -5,20 +5,32 @@
  */
 import type { Client } from '../commands/client.ts'
 import { errors } from '../commands/errors.ts'
-import type { CallLike, ReplicaInfo, ReplicationHost, ResyncEvent, UpstreamInfo } from '../commands/host.ts'
+import type {
+  CallLike,
+  FailoverRequest,
+  FilteredReplicaInfo,
+  ReplicaInfo,
+  ReplicationHost,
+  ResyncEvent,
+  SyncRefusal,
+  UpstreamInfo,
+} from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import { BacklogSize } from './backlog-size.ts'
 import { Counters } from './counters.ts'
+import { Failover } from './failover.ts'
+import { FilteredFeeds } from './filtered/feeds.ts'
+import { filterOf } from './filtered/filter.ts'
 import { History, NO_ID } from './history.ts'
 import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
-import { Psync } from './primary/psync.ts'
+import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
+import { type ExpiredKey, feedExpired } from './restore.ts'
 import { ReplicationStream } from './stream.ts'
+import { ShrinkGuard } from './upstream/guard.ts'
 import { UpstreamLink } from './upstream/link.ts'
 
 const EVENTS_MAX = 1024
-const BACKLOG_AUTO_SECONDS = 60
-const BACKLOG_AUTO_MIN = 16 * 1024 * 1024
-const BACKLOG_AUTO_MAX = 256 * 1024 * 1024
 
 export class Replication implements ReplicationHost {
   readonly engine: Engine
@@ -26,13 +38,17 @@ export class Replication implements ReplicationHost {
   readonly stream: ReplicationStream
   readonly replicaSet: Replicas
   readonly fullSync: FullSync
+  readonly filtered: FilteredFeeds
   readonly resyncs: ResyncEvent[] = []
   readonly counters = new Counters()
   listeningPort = 0
   roleChangedAtMs: number
   /** Database in which the primary's stream was left, for a link that resumes. */
   lastDatabase = 0
-  failoverState = 'no-failover'
+  readonly handover: Failover
+  readonly guard: ShrinkGuard
+  /** Keys of the dump that were past their time at start. */
+  readonly expiredAtStart: ExpiredKey[] = []
   /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
   canResume = false
   syncsFromPrimary = { full: 0, partial: 0 }
@@ -47,22 +63,26 @@ export class Replication implements ReplicationHost {
 
   #psync: Psync
   #link: UpstreamLink | null = null
-  #rateAtMs: number
-  #rateOffset = 0
+  #backlogSize: BacklogSize
 
   constructor(engine: Engine, file: SnapshotFile) {
     this.engine = engine
     this.roleChangedAtMs = engine.now
-    this.#rateAtMs = engine.now
+    this.#backlogSize = new BacklogSize(this)
+    this.guard = new ShrinkGuard(engine)
     this.stream = new ReplicationStream(this.history, () => engine.unixMs)
     this.replicaSet = new Replicas(engine, this.stream)
     this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
     this.#psync = new Psync(this)
+    this.handover = new Failover(this)
+    this.replicaSet.onAck = () => this.handover.acknowledged()
     this.stream.onBytes = () => this.replicaSet.feedAll()
     this.stream.held = () => this.replicaSet.held()
+    this.filtered = new FilteredFeeds(engine, file)
     this.fullSync.onDone = ({ replica, why, bytes, durationMs, ok }) => {
       this.recordResync(replica.name, 'to-replica', ok ? 'full' : 'full failed', why, bytes, durationMs)
     }
+    this.filtered.onDone = this.fullSync.onDone
     engine.config.on('repl-backlog-size', () => {
       if (this.stream.backlog !== null) this.stream.backlog.size = engine.config.get('repl-backlog-size')
     })
@@ -110,6 +130,8 @@ export class Replication implements ReplicationHost {
     }
     this.createBacklog()
     this.replicaSet.noneSinceMs = this.engine.now
+    if (!asReplica) feedExpired(this.stream, this.expiredAtStart, this.engine.config.get('lazyfree-lazy-expire'))
+    this.expiredAtStart.length = 0
   }
 
   // ---- roles -------------------------------------------------------------------------------------------------------
@@ -124,6 +146,7 @@ export class Replication implements ReplicationHost {
 
   replicaOf(target: { host: string; port: number } | null, client: Client): string {
     const { log } = this.engine
+    if (this.handover.isActive) return '-ERR REPLICAOF not allowed while failing over.'
     const who = `id=${client.id} addr=${client.transport.remoteAddress}`
     if (target === null) {
       if (this.#link !== null) {
@@ -133,7 +156,10 @@ export class Replication implements ReplicationHost {
       }
       return 'OK'
     }
+    const isRefused = this.guard.refused !== null
+    this.guard.asked()
     if (
+      !isRefused &&
       this.#link !== null &&
       this.#link.host.toLowerCase() === target.host.toLowerCase() &&
       this.#link.port === target.port
@@ -215,6 +241,7 @@ export class Replication implements ReplicationHost {
     if (!engine.isReplica) engine.localExpires.forget()
     engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
     this.onLink()
+    this.stream.onApplied()
   }
 
   /** The primary continues our history, perhaps under a new name. */
@@ -231,6 +258,7 @@ export class Replication implements ReplicationHost {
   /** A full synchronisation was loaded. */
   synchronised(replid: string, offset: number, streamDb: number): void {
     this.syncsFromPrimary.full++
+    this.guard.taken()
     this.lastDatabase = Math.max(0, streamDb)
     this.history.replid = replid === '' ? NO_ID : replid
     this.history.offset = Math.max(0, offset)
@@ -276,9 +304,28 @@ export class Replication implements ReplicationHost {
     this.canResume = false
     this.onDropData()
     this.fullSync.abort()
+    this.filtered.closeAll()
     this.engine.localExpires.forget()
     this.engine.flushAll()
     this.engine.store.libraries.flush()
+  }
+
+  /** What a replica that logged in as this client's user follows; undefined when there are too many filters. */
+  feedFor(client: Client): Feed | undefined {
+    const filter = filterOf(client.account)
+    return filter === null ? this : this.filtered.of(filter)
+  }
+
+  get failoverState(): string {
+    return this.handover.state
+  }
+
+  failover(request: FailoverRequest): string | null {
+    return this.handover.begin(request)
+  }
+
+  abortFailover(): boolean {
+    return this.handover.abortByCommand()
   }
 
   // ---- commands ----------------------------------------------------------------------------------------------------
@@ -318,6 +365,7 @@ export class Replication implements ReplicationHost {
 
   clientGone(client: Client): void {
     this.replicaSet.clientGone(client)
+    this.filtered.clientGone(client)
   }
 
   // ---- what INFO, ROLE and metrics read ----------------------------------------------------------------------------
@@ -355,6 +403,14 @@ export class Replication implements ReplicationHost {
       lagMs: this.stream.ageOf(replica.acknowledged),
       clientId: replica.client.id,
     }))
+  }
+
+  get refusedSync(): SyncRefusal | null {
+    return this.guard.refused
+  }
+
+  get filteredReplicas(): readonly FilteredReplicaInfo[] {
+    return this.filtered.replicas
   }
 
   get upstream(): UpstreamInfo | null {
@@ -400,7 +456,7 @@ export class Replication implements ReplicationHost {
   }
 
   get memoryBytes(): number {
-    return this.stream.backlog?.memoryBytes ?? 0
+    return (this.stream.backlog?.memoryBytes ?? 0) + this.filtered.memoryBytes
   }
 
   /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
@@ -430,46 +486,24 @@ export class Replication implements ReplicationHost {
 
   cron(): void {
     this.#link?.cron()
-    this.replicaSet.cron()
+    this.handover.look()
+    // A PING would put whom the failover waits for behind again.
+    this.replicaSet.cron(!this.handover.isActive)
     this.fullSync.cron()
-    this.#adaptBacklog()
-    this.#expireBacklog()
+    this.filtered.cron()
+    this.#backlogSize.cron()
   }
 
-  /** Unless set, repl-backlog-size is what the last minute wrote, within 16 MB and 256 MB. */
-  #adaptBacklog(): void {
-    const { config, unixMs } = this.engine
-    const elapsed = (unixMs - this.#rateAtMs) / 1000
-    if (elapsed < 1) return
-    const rate = Math.max(0, this.offset - this.#rateOffset) / elapsed
-    this.#rateAtMs = unixMs
-    this.#rateOffset = this.offset
-    const weight = Math.min(1, elapsed / BACKLOG_AUTO_SECONDS)
-    this.stream.bytesPerSecond += (rate - this.stream.bytesPerSecond) * weight
-    if (config.isExplicit('repl-backlog-size') || this.stream.backlog === null) return
-    const wanted = Math.ceil((this.stream.bytesPerSecond * BACKLOG_AUTO_SECONDS) / BACKLOG_AUTO_MIN) * BACKLOG_AUTO_MIN
-    const size = Math.min(BACKLOG_AUTO_MAX, Math.max(BACKLOG_AUTO_MIN, wanted))
-    const current = config.get('repl-backlog-size')
-    // Grows at once and shrinks only when half would do, so that it does not swing.
-    if (size > current || size * 2 <= current) {
-      config.setDerived('repl-backlog-size', size)
-      this.stream.backlog.size = size
-    }
-  }
-
-  /** A primary that has had no replica for repl-backlog-ttl frees the backlog, and with it its name. */
-  #expireBacklog(): void {
-    const ttl = this.engine.config.get('repl-backlog-ttl')
-    if (this.stream.backlog === null || this.#link !== null || this.replicaSet.list.length > 0 || ttl === 0) return
-    if (this.engine.now - this.replicaSet.noneSinceMs <= ttl * 1000) return
+  /** And with it the name of this history. */
+  freeBacklog(): void {
     this.history.renew()
     this.stream.freeBacklog()
     this.#connectStream()
-    this.engine.log('notice', `Replication backlog freed after ${ttl} seconds without connected replicas.`)
   }
 
   stop(): void {
     this.#link?.stop()
     this.fullSync.abort()
+    this.filtered.stop()
   }
 }

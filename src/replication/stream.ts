@@ -38,6 +38,9 @@ export class ReplicationStream implements StreamSink {
     this.#now = now
   }
 
+  /** A batch of an upstream's stream was applied, or its link changed: for who waits for an offset. */
+  onApplied: () => void = () => {}
+
   /** Offset behind the last byte fed. */
   get offset(): number {
     return this.#history.offset

@@ -4,13 +4,14 @@
  */
 import type { Client, ClientKind } from '../commands/client.ts'
 import { clientInfo } from '../commands/connection/client-info.ts'
-import type { ClientsHost } from '../commands/host.ts'
+import type { ClientsHost, PauseReason } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
 import { LookAhead } from '../store/look-ahead.ts'
 import { ClientMemory } from './client-memory.ts'
 import type { Connection } from './connection.ts'
+import { type PauseMode, Pauses } from './pauses.ts'
 
 export class Clients implements ClientsHost {
   readonly engine: Engine
@@ -35,12 +36,15 @@ export class Clients implements ClientsHost {
   #toFlush: Connection[] = []
   #monitors = new Set<Client>()
   #postponed = new Set<Connection>()
-  #pausedUntilMs = 0
-  #pauseTimer: NodeJS.Timeout | null = null
+  #pauses: Pauses
   #normalLimit = { hardBytes: 0 }
 
   constructor(engine: Engine) {
     this.engine = engine
+    this.#pauses = new Pauses(
+      () => engine.unixMs,
+      () => this.#pauseChanged(),
+    )
     this.lookAhead = new LookAhead(engine.store)
     this.limits = { maxBulkBytes: engine.config.get('proto-max-bulk-len') }
     engine.config.on('proto-max-bulk-len', () => {
@@ -122,30 +126,25 @@ export class Clients implements ClientsHost {
   // ---- CLIENT PAUSE ------------------------------------------------------------------------------------------------
 
   get pausedUntilMs(): number {
-    return this.#pausedUntilMs
+    return this.#pauses.untilMs
   }
 
   get pauseMode(): 'off' | 'write' | 'all' {
     return this.engine.pauseMode
   }
 
-  /** A longer or stricter pause wins over the one in force. redis 7.0.15 networking.c pauseClients */
-  pause(untilMs: number, mode: 'write' | 'all'): void {
-    const { engine } = this
-    if (engine.pauseMode !== 'all') engine.pauseMode = mode
-    if (untilMs > this.#pausedUntilMs) this.#pausedUntilMs = untilMs
-    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
-    const wait = Math.min(Math.max(0, this.#pausedUntilMs - engine.unixMs), 0x7fffffff)
-    this.#pauseTimer = setTimeout(() => this.unpause(), wait)
-    this.#pauseTimer.unref()
+  pause(untilMs: number, mode: PauseMode, reason: PauseReason = 'command'): void {
+    this.#pauses.add(reason, untilMs, mode)
   }
 
-  unpause(): void {
-    const { engine } = this
-    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
-    this.#pauseTimer = null
-    engine.pauseMode = 'off'
-    this.#pausedUntilMs = 0
+  unpause(reason: PauseReason = 'command'): void {
+    this.#pauses.remove(reason)
+  }
+
+  #pauseChanged(): void {
+    this.engine.pauseMode = this.#pauses.mode
+    if (this.engine.pauseMode === 'all') return
+    // Those that still have to wait are postponed again.
     const waiting = [...this.#postponed]
     this.#postponed.clear()
     for (const connection of waiting) {
@@ -292,6 +291,6 @@ export class Clients implements ClientsHost {
 
   closeAll(): void {
     for (const connection of [...this.#connections.values()]) connection.client.close('now')
-    if (this.#pauseTimer !== null) clearTimeout(this.#pauseTimer)
+    this.#pauses.stop()
   }
 }

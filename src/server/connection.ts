@@ -52,6 +52,8 @@ export class Connection implements Transport {
     this.client = new Client(clients.nextId(), this, clients.engine.now)
     clients.engine.acl.welcome(this.client)
     socket.on('error', (error) => this.#failed(error))
+    // At its end already: until 'close' it takes turns of the event loop in which others would serve a blocked client.
+    socket.on('end', () => this.#gone())
     socket.on('close', () => this.#gone())
   }
 

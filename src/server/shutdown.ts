@@ -78,7 +78,7 @@ export class Shutdown {
       return null
     }
     this.endsAtMs = engine.unixMs + timeout * 1000
-    this.#clients.pause(FOR_EVER, 'write')
+    this.#clients.pause(FOR_EVER, 'write', 'shutdown')
     this.#replication.replicaSet.requestAcks()
     engine.log('notice', `Waiting for replicas before shutting down.`)
     this.#timer = setInterval(() => {
@@ -110,7 +110,7 @@ export class Shutdown {
     this.#timer = null
     this.#options = null
     this.endsAtMs = 0
-    this.#clients.unpause()
+    this.#clients.unpause('shutdown')
     for (const client of this.#waiting.splice(0)) {
       this.#engine.blocked.unblock(client, (reply) => reply.error(FAILED))
     }

@@ -36,6 +36,7 @@ export const EXCLUDED: Readonly<Record<string, string>> = {
   'config|rewrite': ALONE,
   'config|set': ALONE,
   debug: 'looks inside, or stops the server',
+  failover: ALONE,
   'function|dump': 'tells the library in the order of a hash table',
   'function|kill': ALONE,
   'function|stats': CLOCK,

@@ -81,4 +81,16 @@ export const REGRESSIONS: readonly Regression[] = [
       ['EXISTS', 'k'],
     ],
   },
+  {
+    name: 'a number of keys beyond 32 bits',
+    protocol: 2,
+    steps: [
+      ['COMMAND', 'GETKEYSANDFLAGS', 'FCALL', '', '9007199254740993', 'a'],
+      ['COMMAND', 'GETKEYS', 'EVAL', '', '4294967297', 'a', 'b'],
+      ['COMMAND', 'GETKEYS', 'EVAL', '', '4294967295', 'a', 'b'],
+      ['COMMAND', 'GETKEYS', 'ZUNION', '4294967298', 'a', 'b'],
+      ['EVAL', 'return 1', '4294967297', 'a'],
+      ['ZUNION', '4294967298', 'a', 'b'],
+    ],
+  },
 ]

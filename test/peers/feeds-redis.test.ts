@@ -83,6 +83,20 @@ describe('a real redis-server follows Tandem', () => {
     assert.equal(await field(primary, 'stats', 'sync_partial_err'), '2')
   })
 
+  it('gets a value larger than what is sent at once without waiting for the next PING', async () => {
+    const tandem = await startTandem(file, { args: ['--repl-ping-replica-period', '3600'] })
+    const redis = await startRedis(file)
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
+    await follow(replica, tandem.port)
+    await primary.must('SET', 'large', Buffer.alloc(32 * 1024 * 1024, 'x'))
+    await primary.must('SET', 'after', 'it')
+    await waitUntil(async () => (await replica.must('GET', 'after')) === 'it', {
+      timeoutMs: 10_000,
+      what: 'the write behind the large one',
+    })
+    await sameData(primary, replica)
+  })
+
   it('min-replicas-to-write refuses writes without enough replicas', async () => {
     const tandem = await startTandem(file, { args: ['--min-replicas-to-write', '1'] })
     const redis = await startRedis(file)

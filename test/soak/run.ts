@@ -1,12 +1,14 @@
 /**
  * Long runs: `npm run soak [-- name …] [--seed N] [--minutes M]`. Prints the seed, repeats with it. Names: cuts (200 cut
- * links in each direction), store (mixed sizes against a map), proxy (what connections read through it, as many operations as --operations says), corrupt (damaged payloads, as many as --mutations says), differential (generated commands against redis-server, as many
- * as --commands says), or none for all.
+ * links in each direction), store (mixed sizes against a map), corrupt (damaged payloads, as many as --mutations says),
+ * proxy (what connections read
+ * through it, as many operations as --operations says), differential (generated commands against redis-server, as many as --commands says), or none for all.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
+const SOAK_TIMEOUT_MS = 24 * 3_600_000
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 const { values, positionals } = parseArgs({
@@ -40,7 +42,7 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(SOAKS)) {
   }
   const run = spawnSync(process.execPath, ['--import', 'tsx', 'test/run.ts', soak.file], {
     cwd: ROOT,
-    env: { ...process.env, ...soak.env },
+    env: { ...process.env, TEST_TIMEOUT_MS: String(SOAK_TIMEOUT_MS), ...soak.env },
     stdio: 'inherit',
   })
   if (run.status !== 0) failed = true

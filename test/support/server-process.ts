@@ -31,6 +31,8 @@ export interface Launch {
   command: string
   args: string[]
   port: number
+  /** The arguments when a configuration file takes the options' place; without it there can be none. */
+  argsWith?: (configFile: string) => string[] | undefined
 }
 
 /** Processes alive now; killed should the test process end without its hooks. */
@@ -57,6 +59,8 @@ export class ServerProcess {
   readonly name: string
   readonly port: number
   readonly dir: string
+  /** What it is started with next instead of its options; empty for those. */
+  configFile = ''
   readonly #launch: Launch
   readonly #options: ServerOptions
   #child: ChildProcess | undefined
@@ -88,7 +92,8 @@ export class ServerProcess {
 
   async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error(`${this.name} is already running`)
-    const { command, args } = this.#launch
+    const { command } = this.#launch
+    const args = this.#launch.argsWith?.(this.configFile) ?? this.#launch.args
     this.#logsAtStart = this.#logs.length
     const child = spawn(command, args, {
       cwd: this.dir,

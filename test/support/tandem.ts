@@ -33,7 +33,8 @@ class TandemProcess extends ServerProcess implements TandemPeer {
   constructor(port: number, metricsPort: number, dir: string, options: ServerOptions) {
     const ports = ['--port', String(port), '--metrics-port', String(metricsPort), '--dir', dir]
     const args = [MAIN, ...ports, ...DEFAULTS, ...(options.args ?? [])]
-    super({ name: 'tandem', command: process.execPath, args, port }, { ...options, dir })
+    const argsWith = (configFile: string) => (configFile === '' ? undefined : [MAIN, configFile])
+    super({ name: 'tandem', command: process.execPath, args, port, argsWith }, { ...options, dir })
     this.metricsPort = metricsPort
   }
 }

@@ -68,7 +68,7 @@ function restoreOptions(call: Call): RestoreOptions | undefined {
 /** The payload's value; undefined after the error. */
 function parsePayload(call: Call): RestoredValue | undefined {
   try {
-    const value = restoreValue(call.args.view(3))
+    const value = restoreValue(call.args.view(3), call.host.debug.skipChecksums)
     if (value === undefined) call.error('ERR DUMP payload version or checksum are wrong')
     return value
   } catch (error) {

@@ -47,12 +47,12 @@ export function isAlreadyExpired(call: Call, whenMs: number): boolean {
 export function removeKey(call: Call, db: Keyspace, hash: number, ref: number, i: number): void {
   const wakes = call.host.blockedClients !== 0 && call.store.type(ref) === TYPE_STREAM
   db.remove(hash, ref)
-  if (wakes) call.keyReady(call.args.view(i), db)
+  if (wakes) call.keyReady(i, db)
 }
 
 /** A key that argument i names came into being. redis 7.0.15 db.c dbAdd */
 export function keyAdded(call: Call, db: Keyspace, i: number): void {
-  if (call.host.blockedClients !== 0) call.keyReady(call.args.view(i), db)
+  call.keyReady(i, db)
   if (call.host.notifies !== 0) call.event(call.args.view(i), NOTIFY_NEW, 'new', db.id)
 }
 

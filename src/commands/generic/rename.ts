@@ -47,7 +47,7 @@ function moveValue(call: Call, hash: number, ref: number, target: Keyspace, targ
   keyAdded(call, target, to)
   // Who waits for the stream under its old name must hear that it is gone.
   if (call.host.blockedClients !== 0 && call.store.type(moved) === TYPE_STREAM) {
-    call.keyReady(call.args.view(1))
+    call.keyReady(1)
   }
 }
 

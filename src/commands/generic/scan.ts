@@ -100,7 +100,7 @@ function runScan(call: Call): void {
     if (pattern !== undefined && !globMatch(pattern, store.keyBytes, store.keyStart, store.keyEnd)) continue
     // Only what would be returned is looked at, and removed if it is past its time.
     if (isExpired(call, ref)) {
-      call.host.expire(db, hashes[i]!, ref)
+      call.host.expire(db, hashes[i]!, ref, false)
       continue
     }
     if (type !== ANY_TYPE && store.type(ref) !== type) continue
@@ -162,7 +162,7 @@ function runRandomkey(call: Call): void {
     const size = db.size
     if (isExpired(call, ref)) {
       store.readKey(ref)
-      call.host.expire(db, hashBytes(store.keyBytes, store.keyStart, store.keyEnd), ref)
+      call.host.expire(db, hashBytes(store.keyBytes, store.keyStart, store.keyEnd), ref, false)
       const mayBeAll = db.size === size && db.expires.size === size
       if (!mayBeAll || tries < RANDOM_TRIES) continue
     }

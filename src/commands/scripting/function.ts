@@ -115,7 +115,7 @@ function runRestore(call: Call): void {
     call.error('ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.')
     return
   }
-  const error = call.host.scripts.functions.restore(args.view(2), policy)
+  const error = call.host.scripts.functions.restore(args.view(2), policy, call.host.debug.skipChecksums)
   if (error !== null) {
     call.error(`ERR ${error}`)
     return

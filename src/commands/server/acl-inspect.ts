@@ -134,7 +134,7 @@ export function runDryrun(call: Call): void {
   const { args, host, reply } = call
   const name = args.latin1(2)
   if (host.acl.user(name) === undefined) {
-    call.error(`ERR User '${name}' not found`)
+    call.error(`ERR User '${args.cString(2)}' not found`)
     return
   }
   const command = commandAt(call, 3)

@@ -4,6 +4,7 @@ import { acl } from './acl.ts'
 import { commandCommand } from './command.ts'
 import { config } from './config.ts'
 import { debug } from './debug.ts'
+import { failover } from './failover.ts'
 import { info } from './info.ts'
 import { dbsize, flushall, flushdb, restoreAsking, swapdb } from './keyspace.ts'
 import { latency } from './latency.ts'
@@ -47,6 +48,7 @@ export default group('server', [
   slaveof,
   slowlog,
   swapdb,
+  failover,
   sync,
   tandem,
   time,

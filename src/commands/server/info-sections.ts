@@ -210,6 +210,12 @@ export function replication(host: Host): string {
     text += lines({ min_slaves_good_slaves: replication.goodReplicas })
   }
   text += replicaLines(replication)
+  // Under a name of their own: Sentinel must not take one for a whole copy.
+  replication.filteredReplicas.forEach(({ ip, port, state, offset, lagBytes, filter }, i) => {
+    text += lines({
+      [`filtered_replica${i}`]: `ip=${ip},port=${port},state=${state},offset=${offset},lag_bytes=${lagBytes},filter=${filter}`,
+    })
+  })
   return (
     text +
     lines({
@@ -249,6 +255,11 @@ function upstreamLines(host: Host, upstream: UpstreamInfo): string {
       master_sync_perc: (ratio(syncReadBytes, syncTotalBytes) * 100).toFixed(2),
       master_sync_last_io_seconds_ago: upstream.syncLastIoSecondsAgo,
     })
+  }
+  const { refusedSync } = host.replication
+  if (refusedSync !== null) {
+    const { keysHere, keysThere, replid } = refusedSync
+    text += lines({ master_sync_refused: `keys_here=${keysHere},keys_there=${keysThere},replid=${replid}` })
   }
   if (!isUp) text += lines({ master_link_down_since_seconds: linkDownSinceSeconds })
   return (

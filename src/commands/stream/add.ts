@@ -55,7 +55,7 @@ function runXadd(call: Call): void {
   if (options.strategy !== TRIM_NONE && options.trim(stream) > 0) call.event(args.view(1), NOTIFY_STREAM, 'xtrim')
   store.recount(ref)
   propagate(call, stream, idAt, idLength)
-  call.keyReady(args.view(1))
+  call.keyReady(1)
 }
 
 /** Sets `id` to that of the new entry; false after the error. */

@@ -182,7 +182,7 @@ function runDestroy(call: Call): void {
   call.reply.integer(1)
   target.changed(call, 'xgroup-destroy')
   // Those who wait in XREADGROUP hear that there is no group any more.
-  call.keyReady(args.view(KEY))
+  call.keyReady(KEY)
 }
 
 function runCreateConsumer(call: Call): void {

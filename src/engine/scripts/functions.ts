@@ -133,8 +133,8 @@ export class Functions implements FunctionsHost, LibrarySource {
   }
 
   /** An error text, or null. redis 7.0.15 functions.c functionRestoreCommand */
-  restore(payload: Buffer, policy: RestorePolicy): string | null {
-    const codes = readLibraries(payload)
+  restore(payload: Buffer, policy: RestorePolicy, skipsChecksum: boolean): string | null {
+    const codes = readLibraries(payload, skipsChecksum)
     if (typeof codes === 'string') return codes
     const set = new LibrarySet()
     for (const code of codes) {

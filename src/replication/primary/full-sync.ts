@@ -9,7 +9,9 @@ import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
 import { Attendant } from '../../persistence/attendant.ts'
-import { Snapshot, SnapshotRunner } from '../../rdb/snapshot.ts'
+import type { ChunkSink } from '../../rdb/output.ts'
+import { type RecordWriter, Snapshot, SnapshotRunner, writerOptions } from '../../rdb/snapshot.ts'
+import type { RdbWriterOptions } from '../../rdb/writer.ts'
 import type { History } from '../history.ts'
 import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
@@ -18,6 +20,9 @@ import { NEWLINE, type Replicas } from './replicas.ts'
 const SLICE_MS = 1
 /** The walk waits while a replica's socket holds more than this. */
 const SOCKET_BYTES = 8 * 1024 * 1024
+/** Sent at once whatever repl-sync-max-rate says. */
+const RATE_BURST_BYTES = 256 * 1024
+const RATE_PAUSE_MAX_MS = 1000
 
 export interface FullSyncEvent {
   replica: Replica
@@ -50,6 +55,8 @@ export class FullSync {
   onDone: (event: FullSyncEvent) => void = () => {}
   lastDurationMs = 0
   lastBytes = 0
+  /** Writes a part of the data only; then nothing goes through the RDB file. */
+  writer: ((options: RdbWriterOptions, sink: ChunkSink) => RecordWriter) | null = null
 
   #engine: Engine
   #history: History
@@ -100,6 +107,8 @@ export class FullSync {
     const first = running.replicas[0]
     if (!running.toDisk || first === undefined || !first.sameNeeds(replica) || !this.#stream.backlog) return false
     if (first.sent < this.#stream.backlog.start) return false
+    const most = this.#engine.config.get('repl-max-concurrent-syncs')
+    if (most > 0 && running.replicas.length >= most) return false
     this.#announce(replica, first.sent)
     running.replicas.push(replica)
     this.#engine.log('notice', 'Waiting for end of BGSAVE for SYNC')
@@ -139,9 +148,12 @@ export class FullSync {
     const first = waiting[0]
     if (first === undefined) return
     engine.tick()
-    const diskless = engine.config.get('repl-diskless-sync') || first.announced.excludeData
+    const partly = first.announced.excludeData || this.writer !== null
+    const diskless = engine.config.get('repl-diskless-sync') || partly
     const toSockets = diskless && first.announced.capaEof
-    const group = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
+    const alike = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
+    const most = engine.config.get('repl-max-concurrent-syncs')
+    const group = most > 0 ? alike.slice(0, most) : alike
     engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
     this.#stream.flush()
     // All start from this offset, and the stream says its database anew behind it.
@@ -176,13 +188,18 @@ export class FullSync {
     const { config } = engine
     const head = Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1')
     for (const replica of running.replicas) replica.client.send(head)
-    running.snapshot = new Snapshot(engine.store, {
+    const about = {
       config,
       now: engine.unixMs,
       // The stream selects its database anew behind the snapshot.
       aux: { replid: this.#history.replid, offset: this.#history.offset, streamDb: 0 },
       excludeData: running.replicas[0]!.announced.excludeData,
       usedMemory: engine.memoryUsed(),
+    }
+    const { writer } = this
+    running.snapshot = new Snapshot(engine.store, {
+      ...about,
+      ...(writer === null ? {} : { writer: (sink) => writer(writerOptions(about, engine.store), sink) }),
       onChunk: (chunk) => {
         running.bytes += chunk.length
         for (const replica of running.replicas) replica.client.send(chunk)
@@ -213,6 +230,12 @@ export class FullSync {
       this.#finish(running, false)
       return false
     }
+    const pause = this.#pauseFor(running)
+    if (pause > 0) {
+      for (const replica of running.replicas) replica.progressAtMs = this.#engine.now
+      setTimeout(() => running.runner?.resume(), pause)
+      return false
+    }
     let ready = true
     for (const replica of running.replicas) {
       if (replica.client.transport.pendingBytes > SOCKET_BYTES) ready = false
@@ -220,6 +243,15 @@ export class FullSync {
     }
     if (!ready) setTimeout(() => running.runner?.resume(), 2)
     return ready
+  }
+
+  /** Milliseconds until repl-sync-max-rate lets more out. */
+  #pauseFor(running: Running): number {
+    const rate = this.#engine.config.get('repl-sync-max-rate')
+    if (rate === 0) return 0
+    const elapsed = this.#engine.unixMs - running.startedAtMs
+    const due = ((running.bytes - RATE_BURST_BYTES) / rate) * 1000
+    return Math.min(RATE_PAUSE_MAX_MS, Math.max(0, Math.ceil(due - elapsed)))
   }
 
   #sent(running: Running): void {
@@ -316,6 +348,8 @@ export class FullSync {
   #sendFile(replica: Replica, path: string, running: Running, done: () => void): void {
     const size = statSync(path).size
     running.bytes = size
+    const startedAtMs = this.#engine.unixMs
+    let sent = 0
     replica.client.send(Buffer.from(`$${size}\r\n`, 'latin1'))
     const file = createReadStream(path, { highWaterMark: 256 * 1024, end: size - 1 })
     file.on('data', (chunk) => {
@@ -325,14 +359,20 @@ export class FullSync {
       }
       replica.progressAtMs = this.#engine.now
       replica.client.send(chunk as Buffer)
-      if (replica.client.transport.pendingBytes > SOCKET_BYTES) {
-        file.pause()
-        const resume = setInterval(() => {
-          if (!replica.client.closing && replica.client.transport.pendingBytes > SOCKET_BYTES) return
-          clearInterval(resume)
-          file.resume()
-        }, 5)
-      }
+      sent += chunk.length
+      const isTooMuch = () =>
+        replica.client.transport.pendingBytes > SOCKET_BYTES ||
+        this.#pauseFor({ ...running, bytes: sent, startedAtMs }) > 0
+      if (!isTooMuch()) return
+      file.pause()
+      const resume = setInterval(() => {
+        if (!replica.client.closing && isTooMuch()) {
+          if (replica.client.transport.pendingBytes <= SOCKET_BYTES) replica.progressAtMs = this.#engine.now
+          return
+        }
+        clearInterval(resume)
+        file.resume()
+      }, 5)
     })
     file.on('error', (error) => {
       this.#engine.log('warning', `Error sending DB to replica: ${error.message}`)

@@ -8,10 +8,22 @@ import type { Client } from '../../commands/client.ts'
 import { errors } from '../../commands/errors.ts'
 import type { CallLike } from '../../commands/host.ts'
 import { splitLine } from '../../resp/inline.ts'
+import type { History } from '../history.ts'
 import type { Replication } from '../replication.ts'
+import type { ReplicationStream } from '../stream.ts'
+import type { FullSync } from './full-sync.ts'
 import { type Announced, nothingAnnounced, Replica } from './replica.ts'
+import type { Replicas } from './replicas.ts'
 
 const HOST_MAX_BYTES = 256
+
+/** A history that replicas can follow: the whole one, or a filtered one. */
+export interface Feed {
+  readonly history: History
+  readonly stream: ReplicationStream
+  readonly replicaSet: Replicas
+  readonly fullSync: FullSync
+}
 
 export class Psync {
   #replication: Replication
@@ -40,13 +52,18 @@ export class Psync {
       const refused = replication.promoteForFailover(args.latin1(1), client)
       if (refused !== null) return reply.error(refused)
     }
-    if (replication.failoverState !== 'no-failover') {
+    if (replication.handover.isActive) {
       return reply.error("NOMASTERLINK Can't SYNC while failing over")
     }
     if (engine.isReplica && !replication.linkUp) {
       return reply.error("NOMASTERLINK Can't SYNC while not connected with my master")
     }
+    const feed = replication.feedFor(client)
+    if (feed === undefined) return reply.error('ERR Too many different filters of replicas')
     const announced = this.#of(client)
+    if (feed !== replication && !announced.capaEof) {
+      return reply.error('ERR Filtered replica requires EOF capability')
+    }
     if ((announced.excludeData || announced.excludeFunctions) && !announced.capaEof) {
       return reply.error('ERR Filtered replica requires EOF capability')
     }
@@ -59,8 +76,8 @@ export class Psync {
         engine.log('warning', `Replica ${replica.name} asks for synchronization but with a wrong offset`)
         return reply.error(errors.notInteger)
       }
-      const refused = this.#continues(replica, args.latin1(1), wanted)
-      if (refused === null) return this.#continue(call, replica, wanted)
+      const refused = this.#continues(feed, replica, args.latin1(1), wanted)
+      if (refused === null) return this.#continue(feed, call, replica, wanted)
       why = refused
       if (!args.latin1(1).startsWith('?')) {
         engine.stats.syncPartialErr++
@@ -70,15 +87,14 @@ export class Psync {
       replica.isLegacy = true
     }
     engine.stats.syncFull++
-    replication.ensureBacklog()
-    replication.replicaSet.add(replica)
-    replication.fullSync.request(replica, why)
+    if (feed === replication) replication.ensureBacklog()
+    feed.replicaSet.add(replica)
+    feed.fullSync.request(replica, why)
   }
 
   /** Null if the replica can continue at the 1-based offset it wants; otherwise why not. */
-  #continues(replica: Replica, replid: string, wanted: number): string | null {
-    const { history, stream, engine } = this.#replication
-    const { log } = engine
+  #continues({ history, stream }: Feed, replica: Replica, replid: string, wanted: number): string | null {
+    const { log } = this.#replication.engine
     stream.flush()
     if (replid.startsWith('?')) {
       log('notice', `Full resync requested by replica ${replica.name}`)
@@ -114,8 +130,8 @@ export class Psync {
     return 'the backlog does not reach back to the offset of the replica'
   }
 
-  #continue(call: CallLike, replica: Replica, wanted: number): void {
-    const { history, engine, replicaSet: replicas } = this.#replication
+  #continue({ history, replicaSet: replicas }: Feed, call: CallLike, replica: Replica, wanted: number): void {
+    const { engine } = this.#replication
     engine.stats.syncPartialOk++
     replica.state = 'online'
     replica.sent = wanted - 1
@@ -148,8 +164,12 @@ export class Psync {
   }
 
   #acknowledge(client: Client, offset: number): void {
-    const replica = this.#replication.replicaSet.of(client)
-    if (replica !== undefined && !Number.isNaN(offset)) this.#replication.replicaSet.acknowledge(replica, offset)
+    if (Number.isNaN(offset)) return
+    const { replicaSet, filtered } = this.#replication
+    const replica = replicaSet.of(client)
+    if (replica !== undefined) return replicaSet.acknowledge(replica, offset)
+    const found = filtered.find(client)
+    found?.feed.replicaSet.acknowledge(found.replica, offset)
   }
 
   #option(announced: Announced, option: string, text: string, value: string): string | null {

@@ -25,16 +25,22 @@ export class Replicas {
   /** Unix ms since when there has been none. */
   noneSinceMs: number
 
+  /** Some replica acknowledged something. */
+  onAck: () => void = () => {}
+
   #engine: Engine
   #stream: ReplicationStream
   #waiting: Waiting[] = []
   #ackWanted = false
+  #ownStream: boolean
   #softLimitSince = new Map<Replica, number>()
   #loops = 0
 
-  constructor(engine: Engine, stream: ReplicationStream) {
+  /** `ownStream`: it is this server's also while it is a replica itself; otherwise its primary's PINGs are passed on. */
+  constructor(engine: Engine, stream: ReplicationStream, ownStream = false) {
     this.#engine = engine
     this.#stream = stream
+    this.#ownStream = ownStream
     this.noneSinceMs = engine.now
   }
 
@@ -161,6 +167,7 @@ export class Replicas {
       this.feed(replica)
     }
     if (this.#waiting.length > 0) this.#serveWaiting()
+    this.onAck()
   }
 
   /** Online replicas that have acknowledged up to `offset`. */
@@ -196,8 +203,13 @@ export class Replicas {
     this.#ackWanted = true
     setImmediate(() => {
       this.#ackWanted = false
-      if (this.list.length > 0 && !this.#engine.isReplica) this.#stream.feedControl(GETACK)
+      if (this.list.length > 0 && this.#speaks) this.#stream.feedControl(GETACK)
     })
+  }
+
+  /** What is in the stream is for this server to say. */
+  get #speaks(): boolean {
+    return this.#ownStream || !this.#engine.isReplica
   }
 
   /** Replicas whose last acknowledgement is recent enough for min-replicas-to-write. */
@@ -213,10 +225,10 @@ export class Replicas {
 
   // ---- once a second -----------------------------------------------------------------------------------------------
 
-  cron(): void {
+  cron(pings = true): void {
     const engine = this.#engine
     const period = engine.config.get('repl-ping-replica-period')
-    if (this.#loops++ % period === 0 && this.list.length > 0 && !engine.isReplica) this.#stream.feedControl(PING)
+    if (pings && this.#loops++ % period === 0 && this.list.length > 0 && this.#speaks) this.#stream.feedControl(PING)
     const timeoutMs = engine.config.get('repl-timeout') * 1000
     for (const replica of [...this.list]) {
       if (replica.state === 'online') {

@@ -91,6 +91,7 @@ export class Applier {
     engine.executor.endRun()
     this.passOn()
     this.lastAppliedMs = engine.now
+    this.#stream.onApplied()
     return error
   }
 

@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import type { Transport } from '../../commands/client.ts'
+import { strerror } from '../../config/strerror.ts'
 import { Request } from '../../resp/request.ts'
 import type { Replication } from '../replication.ts'
 import { Applier } from './apply.ts'
@@ -15,6 +16,8 @@ export type LinkState = 'connect' | 'connecting' | 'handshake' | 'sync' | 'conne
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1000
+/** Each time the primary makes a snapshot of it all. */
+const REFUSED_PAUSE_MS = 30_000
 const LINE_MAX_BYTES = 4096
 const NEWLINE = Buffer.from('\n', 'latin1')
 
@@ -42,6 +45,8 @@ export class UpstreamLink implements Transport {
   #full: { replid: string; offset: number; startedAtMs: number; why: string } | null = null
   #asked = ''
   #beat: NodeJS.Timeout | null = null
+  /** The data set is being filled. */
+  #isLoading = false
 
   constructor(replication: Replication, host: string, port: number) {
     this.#replication = replication
@@ -89,7 +94,7 @@ export class UpstreamLink implements Transport {
     log('notice', 'MASTER <-> REPLICA sync started')
     socket.on('connect', () => this.#greet())
     socket.on('data', (chunk) => this.#receive(socket, chunk))
-    socket.on('error', (error) => this.#broken(socket, `Error condition on socket for SYNC: ${error.message}`))
+    socket.on('error', (error) => this.#broken(socket, strerror(error)))
     socket.on('close', () => this.#broken(socket, 'connection lost'))
   }
 
@@ -116,7 +121,8 @@ export class UpstreamLink implements Transport {
     const { log } = this.#engine
     const wasUp = this.state === 'connected'
     if (wasUp) log('warning', 'Connection with master lost.')
-    else log('warning', reason.startsWith('Error') ? reason : `I/O error trying to sync with MASTER: ${reason}`)
+    else if (this.state === 'sync') log('warning', `I/O error trying to sync with MASTER: ${reason}`)
+    else log('warning', `Error condition on socket for SYNC: ${reason}`)
     this.#drop()
     if (wasUp) this.downSinceMs = this.#engine.unixMs
     this.#setState('connect')
@@ -155,7 +161,7 @@ export class UpstreamLink implements Transport {
       this.#replication.lastDatabase = this.applier.client.db
       this.applier = null
     }
-    if (this.#phase === 'loading') this.#replication.loadingEnded(false)
+    this.#endLoading(false)
     this.#phase = 'steps'
   }
 
@@ -226,6 +232,7 @@ export class UpstreamLink implements Transport {
     } else {
       log('notice', 'Partial resynchronization not possible (no cached master)')
     }
+    if (this.#replication.handover.isHandingOver) request.push('FAILOVER')
     this.#phase = 'psync'
     this.#socket?.write(Request.of(request).buf)
   }
@@ -233,6 +240,14 @@ export class UpstreamLink implements Transport {
   #handlePsync(line: string): void {
     const { log } = this.#engine
     const answer = readPsyncAnswer(line)
+    const { handover } = this.#replication
+    if (handover.isHandingOver) {
+      if (answer.kind !== 'continue' && answer.kind !== 'full') {
+        // Ends this link.
+        return handover.abort('Failover target rejected psync request')
+      }
+      handover.completed()
+    }
     switch (answer.kind) {
       case 'continue':
         return this.#continue(answer.replid)
@@ -304,7 +319,20 @@ export class UpstreamLink implements Transport {
       return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
     }
     this.#phase = 'payload'
-    if (direct) this.#replication.loadingBegan()
+    if (direct) this.#beginLoading()
+  }
+
+  #beginLoading(): void {
+    if (this.#isLoading) return
+    this.#isLoading = true
+    this.#replication.loadingBegan()
+  }
+
+  /** What was loaded only in part goes. */
+  #endLoading(ok: boolean): void {
+    if (!this.#isLoading) return
+    this.#isLoading = false
+    this.#replication.loadingEnded(ok)
   }
 
   /** The payload's header was accepted: now the old data may go. */
@@ -332,14 +360,19 @@ export class UpstreamLink implements Transport {
     socket.pause()
     // The primary must see that this replica is alive while it loads.
     this.#beat = setInterval(() => socket.write(NEWLINE), 1000)
-    if (!payload.direct) replication.loadingBegan()
-    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
     try {
+      if (!payload.direct && replication.guard.isWatching && full.replid !== replication.replid) {
+        const keys = await payload.countKeys()
+        if (socket !== this.#socket) return
+        if (replication.guard.refuses(keys, full.replid)) return this.#refuse()
+      }
+      this.#beginLoading()
+      this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
       const loaded = await payload.load()
       if (socket !== this.#socket) return
       clearInterval(this.#beat)
       this.#beat = null
-      replication.loadingEnded(true)
+      this.#endLoading(true)
       replication.synchronised(full.replid, full.offset, loaded.streamDb)
       this.payload = null
       this.#follow(loaded.streamDb)
@@ -360,11 +393,18 @@ export class UpstreamLink implements Transport {
     }
   }
 
+  /** The old data stays. Asked again after a while: the primary may have got its data back. */
+  #refuse(): void {
+    this.#phase = 'steps'
+    this.#drop()
+    this.#setState('connect')
+    this.#retry = setTimeout(() => this.#connect(), REFUSED_PAUSE_MS)
+  }
+
   #loadFailed(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error)
-    const was = this.#phase
     this.#phase = 'steps'
-    if (was === 'loading' || this.payload?.direct === true) this.#replication.loadingEnded(false)
+    this.#endLoading(false)
     this.#fail(`Failed trying to load the MASTER synchronization DB: ${text}`)
   }
 

@@ -7,6 +7,7 @@ import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync
 import { join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
 import { RdbLoader } from '../../rdb/loader.ts'
+import { countKeys } from './guard.ts'
 
 const MARK_BYTES = 40
 const READ_BYTES = 256 * 1024
@@ -98,6 +99,11 @@ export class Payload {
   #take(piece: Buffer): void {
     if (this.direct) this.#loader.feed(piece)
     else if (piece.length > 0) writeSync(this.#file, piece)
+  }
+
+  /** Of a payload in a file. */
+  countKeys(): Promise<number> {
+    return countKeys(this.#path)
   }
 
   /** Loads what was received, in slices with other events between them. Rejects with RdbError or an error of the file. */

@@ -1,0 +1,163 @@
+/**
+ * Reads of the data set from inside the process, without a socket. get() goes straight to the record; every other command
+ * takes the path of a call with its own small client, and its reply is decoded as a client library would. Nothing here
+ * waits: a call is over when it returns.
+ */
+import RedisParser from 'redis-parser'
+import { hashBytes } from '../bytes/siphash.ts'
+import { Client, type Transport } from '../commands/client.ts'
+import type { Command } from '../commands/command.ts'
+import { FLAG_BLOCKING, FLAG_READONLY } from '../commands/define.ts'
+import { errors } from '../commands/errors.ts'
+import type { Engine } from '../engine/engine.ts'
+import { ReplyWriter } from '../resp/reply-writer.ts'
+import { Request } from '../resp/request.ts'
+import { NO_EXPIRE, TYPE_STRING } from '../store/record.ts'
+
+/** What a command may be given. Numbers are sent as their decimal text. */
+export type Argument = string | number | Buffer
+/** A reply as ioredis gives it: RESP2's types, bulk strings as text or as Buffers. */
+export type Value = string | number | Buffer | null | Value[]
+
+const CLIENT_ID = -2
+const KEY_ROOM = 1024
+
+const nowhere: Transport = {
+  remoteAddress: 'embedded:0',
+  localAddress: 'embedded:0',
+  fd: -1,
+  pendingBytes: 0,
+  queryBytes: 0,
+  writeText: () => {},
+  writeBuffers: () => {},
+  resume: () => {},
+  close: () => {},
+}
+
+export class Reader {
+  #engine: Engine
+  #client: Client
+  #reply = new ReplyWriter()
+  #value: Value | Error = null
+  #texts = this.#parser(false)
+  #buffers = this.#parser(true)
+  #key = Buffer.allocUnsafeSlow(KEY_ROOM)
+  #keyLength = 0
+
+  /** `database`: the one that is read. */
+  constructor(engine: Engine, database: number) {
+    this.#engine = engine
+    this.#client = new Client(CLIENT_ID, nowhere, engine.now)
+    this.#client.authenticated = true
+    this.#client.db = database
+  }
+
+  #parser(returnBuffers: boolean): RedisParser {
+    const take = (value: unknown) => {
+      this.#value = value as Value
+    }
+    return new RedisParser({ returnBuffers, returnReply: take, returnError: take, returnFatalError: take })
+  }
+
+  /** The value of a string as text (UTF-8); null without one. Throws WRONGTYPE for another type. */
+  get(key: string | Buffer): string | null {
+    const ref = this.#string(key)
+    if (ref === 0) return null
+    const { store } = this.#engine
+    store.read(ref)
+    return store.bytes.utf8Slice(store.start, store.end)
+  }
+
+  /** The bytes of a string: a copy. */
+  getBuffer(key: string | Buffer): Buffer | null {
+    const ref = this.#string(key)
+    if (ref === 0) return null
+    const { store } = this.#engine
+    store.read(ref)
+    return Buffer.from(store.bytes.subarray(store.start, store.end))
+  }
+
+  #string(key: string | Buffer): number {
+    const engine = this.#engine
+    const { store } = engine
+    const bytes = this.#bytesOf(key)
+    const end = this.#keyLength
+    const ref = store.databases[this.#client.db]!.find(hashBytes(bytes, 0, end), bytes, 0, end)
+    if (ref === 0) return 0
+    const expireAt = store.expireAt(ref)
+    // Past its time: gone for who asks, as on every replica, until the primary's DEL comes.
+    if (expireAt !== NO_EXPIRE && expireAt < engine.unixMs) return 0
+    if (store.type(ref) !== TYPE_STRING) throw new Error(errors.wrongType)
+    return ref
+  }
+
+  #bytesOf(key: string | Buffer): Buffer {
+    if (typeof key !== 'string') {
+      this.#keyLength = key.length
+      return key
+    }
+    const { length } = key
+    let bytes = this.#key
+    if (length <= KEY_ROOM) {
+      for (let i = 0; i < length; i++) {
+        const code = key.charCodeAt(i)
+        if (code > 127) {
+          bytes = Buffer.from(key, 'utf8')
+          this.#keyLength = bytes.length
+          return bytes
+        }
+        bytes[i] = code
+      }
+      this.#keyLength = length
+      return bytes
+    }
+    bytes = Buffer.from(key, 'utf8')
+    this.#keyLength = bytes.length
+    return bytes
+  }
+
+  /**
+   * Runs one command that only reads and does not block. Throws an Error with Redis's text for an error reply, and for a
+   * command that writes.
+   */
+  call(args: readonly Argument[], asBuffers = false): Value {
+    const request = Request.of(args.map((arg) => (typeof arg === 'number' ? String(arg) : arg)))
+    this.#execute(this.#command(request), request)
+    const parser = asBuffers ? this.#buffers : this.#texts
+    this.#value = null
+    parser.execute(this.#reply.takeBytes())
+    const value = this.#value as Value | Error
+    this.#value = null
+    if (value instanceof Error) throw value
+    return value
+  }
+
+  #command(request: Request): Command {
+    if (request.argc === 0) throw new Error('ERR a command is needed')
+    const { table } = this.#engine
+    const { buf } = request
+    let command = table.lookup(buf, request.start(0), request.end(0))
+    const name = request.latin1(0).slice(0, 128)
+    if (command?.subcommands !== undefined && request.argc > 1) {
+      command = table.lookupSub(command, buf, request.start(1), request.end(1))
+    }
+    if (command === undefined) throw new Error(`ERR unknown command '${name}'`)
+    if (!command.takes(request.argc)) throw new Error(errors.wrongArity(command.fullName))
+    if ((command.flagBits & FLAG_READONLY) === 0 || command.group === 'scripting')
+      throw new Error(`READONLY '${name}' is no command that only reads.`)
+    const isBlocking = (command.flagBits & FLAG_BLOCKING) !== 0
+    for (let i = 1; isBlocking && i < request.argc; i++) {
+      if (request.is(i, 'BLOCK')) throw new Error(`ERR '${name}' cannot block here: leave out BLOCK`)
+    }
+    return command
+  }
+
+  #execute(command: Command, request: Request): void {
+    const { executor } = this.#engine
+    const reply = this.#reply
+    const outer = executor.call.reply
+    executor.execute(this.#client, command, request, reply)
+    executor.endRun()
+    executor.call.reply = outer
+  }
+}
