@@ -29,6 +29,8 @@ export class ProxySetup {
     }
     // An election would make it a primary that nobody writes to.
     if (!config.isExplicit('replica-priority')) config.setDerived('replica-priority', 0)
+    // What the upstream lost is lost here too: writes go there, and reads must not tell of another past.
+    if (!config.isExplicit('repl-guard-shrink')) config.setDerived('repl-guard-shrink', 0)
     replication.onLink = () => this.#linkChanged()
   }
 
