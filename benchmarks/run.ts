@@ -7,6 +7,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { memoryAndLatency } from './scenarios/data.ts'
 import { embedded } from './scenarios/embedded.ts'
+import { proxyScenario } from './scenarios/proxy.ts'
 import { applyRate, fullSync, lag } from './scenarios/replication.ts'
 import { throughput, withReplicas } from './scenarios/throughput.ts'
 import { scripts, types } from './scenarios/types.ts'
@@ -32,6 +33,7 @@ const SCENARIOS: Record<string, (effort: Effort) => Promise<Row[]>> = {
   sync: fullSync,
   apply: applyRate,
   lag,
+  proxy: proxyScenario,
   embedded,
 }
 

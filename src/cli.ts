@@ -15,6 +15,7 @@ const VERSION = '0.1.0'
 const REDIS_VERSION = '7.0.15'
 
 const HELP = `Usage: tandem [/path/to/redis.conf] [options] [-]
+       tandem proxy --upstream redis://[user:password@]host[:port][/db] [options]
        tandem - (read config from stdin)
        tandem -v or --version
        tandem -h or --help
@@ -25,6 +26,7 @@ Examples:
        tandem --port 7777
        tandem --port 7777 --replicaof 127.0.0.1 8888
        TANDEM_MAXMEMORY=1gb tandem
+       tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --consistency session
 `
 
 /** What is wrong in the configuration ends the program, wherever it turns up. Undefined: a child goes on instead. */
@@ -36,7 +38,7 @@ function create(args: string[]): Tandem | undefined {
     return input
   }
   try {
-    config.loadArguments(args, { env: process.env, stdin })
+    config.loadArguments(args[0] === 'proxy' ? proxyArguments(args.slice(1)) : args, { env: process.env, stdin })
     if (daemonize(config, input)) return undefined
     return new Tandem({ config, exit: (code) => process.exit(code) })
   } catch (error) {
@@ -44,6 +46,12 @@ function create(args: string[]): Tandem | undefined {
     process.stderr.write(`${error.message}\n`)
     process.exit(1)
   }
+}
+
+/** `tandem proxy`: --upstream and --consistency are short for the directives. */
+function proxyArguments(args: readonly string[]): string[] {
+  const names: Record<string, string> = { '--upstream': '--proxy-upstream', '--consistency': '--proxy-consistency' }
+  return args.map((arg) => names[arg] ?? arg)
 }
 
 function banner(tandem: Tandem): string {

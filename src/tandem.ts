@@ -11,6 +11,7 @@ import { Metrics } from './metrics/metrics.ts'
 import { AppendOnly } from './persistence/aof/aof.ts'
 import { Persistence } from './persistence/dump-file.ts'
 import { OomScore } from './persistence/oom-score.ts'
+import { createProxy, type ProxySetup } from './proxy/create.ts'
 import { Replication } from './replication/replication.ts'
 import { Clients } from './server/clients.ts'
 import { Listener } from './server/listener.ts'
@@ -38,6 +39,8 @@ export class Tandem {
   readonly shutdown: Shutdown
   readonly outgoing = new Outgoing()
   readonly metrics: Metrics
+  /** Null in a server that is no proxy. */
+  readonly proxy: ProxySetup | null
 
   #listener: Listener
   #exit: (code: number) => void
@@ -81,6 +84,7 @@ export class Tandem {
       this.#end(code),
     )
     this.#listener = new Listener(this.clients)
+    this.proxy = createProxy(engine, this.replication, this.clients)
     this.#connectParts()
     this.metrics = new Metrics(engine)
   }
@@ -93,7 +97,10 @@ export class Tandem {
     engine.aof = aof
     engine.cycles = this.cycles
     engine.outgoing = this.outgoing
-    clients.onRemoved = (client) => replication.clientGone(client)
+    clients.onRemoved = (client) => {
+      replication.clientGone(client)
+      this.proxy?.clientGone(client)
+    }
     clients.link = () => replication.linkClient
     replication.nextClientId = () => clients.nextId()
     replication.onDropData = () => {
@@ -103,9 +110,12 @@ export class Tandem {
     replication.onNewHistory = () => void aof.turnOnAgain()
     clients.beforeReplies = () => aof.file.beforeReplies()
     const feedReplicas = replication.stream.onBytes
+    const { proxy } = this
+    if (proxy !== null) clients.onBatchEnd = () => proxy.batchEnded()
     replication.stream.onBytes = () => {
       aof.file.beforeReplies()
       feedReplicas()
+      proxy?.applied()
     }
     engine.extraMemory = () => replication.memoryBytes + clients.bufferedBytes
     engine.onShutdown = (options, client) => this.shutdown.begin(options, client)
@@ -158,6 +168,7 @@ export class Tandem {
     log('notice', `Server initialized`)
     await this.metrics.start()
     options.onListening?.()
+    await this.proxy?.findUpstream()
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
     if (options.loads !== false && !(await this.aof.load())) await this.persistence.load()
@@ -166,6 +177,7 @@ export class Tandem {
       const [host, port] = upstream.split(' ') as [string, string]
       this.replication.follow(host, Number(port))
     }
+    this.proxy?.start()
     if (config.get('port') > 0) log('notice', 'Ready to accept connections')
     if (config.get('unixsocket') !== '') {
       log('notice', `The server is now ready to accept connections at ${config.get('unixsocket')}`)
@@ -236,6 +248,7 @@ export class Tandem {
     if (now < this.#nextSecondMs) return
     this.#nextSecondMs = now - (now % 1000) + 1000
     this.replication.cron()
+    this.proxy?.cron()
   }
 
   /** Everything is closed; the process may end. */
@@ -243,6 +256,7 @@ export class Tandem {
     if (this.#cron !== null) clearTimeout(this.#cron)
     this.#cron = null
     this.cycles.stop()
+    this.proxy?.stop()
     this.replication.stop()
     this.engine.blocked.stop()
     // First, so that nobody whose connection is closed gets another one.

@@ -19,6 +19,7 @@ const LAYERS = [
   'engine',
   'persistence',
   'replication',
+  'proxy',
   'embedded',
   'server',
   'metrics',

@@ -105,6 +105,8 @@ export class Client {
   isMaster = false
   /** Bookkeeping of the primary for a replica; its type belongs to replication/. */
   replica: object | null = null
+  /** What the proxy knows of this connection; null unless it has to know something. The type belongs to proxy/. */
+  session: object | null = null
   isMonitor = false
   isUnixSocket = false
   /** It stands for a running script. */

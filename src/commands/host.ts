@@ -12,6 +12,8 @@ import type { Store } from '../store/store.ts'
 import type { AofHost } from './aof-host.ts'
 import type { Account, Client } from './client.ts'
 import type { Command } from './command.ts'
+import type { OutgoingHost } from './outgoing-host.ts'
+import type { ProxyHost } from './proxy-host.ts'
 import type { ScriptsHost } from './script-host.ts'
 import type { CommandTable } from './table.ts'
 
@@ -430,34 +432,6 @@ export interface ShutdownOptions {
   force: boolean
 }
 
-/** What MIGRATE asks of another server: requests, of which each is answered with one line. */
-export interface ExchangeRequest {
-  /** An AUTH request, or nothing. */
-  auth: Uint8Array
-  /** A SELECT request, sent if the connection is not at `database` already. */
-  select: Uint8Array
-  database: number
-  body: Uint8Array
-  /** Number of requests in `body`. */
-  lines: number
-}
-
-export interface Exchange {
-  /** The answers of AUTH, of SELECT if `selected`, and of the body, as far as they came. */
-  lines: string[]
-  selected: boolean
-  /** What it was doing when it failed, '' if it did not. */
-  failure: '' | 'connecting' | 'writing' | 'reading'
-  timedOut: boolean
-}
-
-export interface OutgoingHost {
-  /** Sends the request and waits for the answer; everything else waits as well. */
-  exchange(host: string, port: number, timeoutMs: number, request: ExchangeRequest): Exchange
-  /** Connections kept open. */
-  readonly sockets: number
-}
-
 export interface Host {
   readonly config: Config
   readonly store: Store
@@ -477,6 +451,7 @@ export interface Host {
   readonly persistence: PersistenceHost
   readonly aof: AofHost
   readonly outgoing: OutgoingHost
+  readonly proxy: ProxyHost | null
   readonly runId: string
   readonly configFile: string
   readonly unixMs: number

@@ -26,6 +26,11 @@ export function checkHostname(value: string): string | undefined {
   return 'Hostnames may only contain alphanumeric characters, hyphens or dots'
 }
 
+export function checkConsistency(value: string): string | undefined {
+  if (/^(eventual|session|linearizable|bounded \d{1,9}( fail)?)$/i.test(value)) return undefined
+  return 'must be eventual, session, bounded <milliseconds> [fail] or linearizable'
+}
+
 /** The variables of proc-title-template; false: it may be empty, so it is no title on its own. */
 const TITLE_VARIABLES = new Map([
   ['title', false],

@@ -1,5 +1,5 @@
 /** Options of replication and of the cluster. They follow redis 7.0.15 config.c static_configs. */
-import { checkHostname } from './checks.ts'
+import { checkConsistency, checkHostname } from './checks.ts'
 import {
   bool,
   choice,
@@ -84,6 +84,27 @@ export const REPLICATION_OPTIONS = [
     alias: 'min-slaves-max-lag',
     unit: 'seconds',
   }),
+
+  text('proxy-upstream', '', 'Passes writes on to redis://[user:password@]host[:port][/db] and follows it', {
+    immutable: true,
+    sensitive: true,
+  }),
+  text('proxy-consistency', 'session', 'What reads of the proxy see: eventual, session, bounded <ms>, linearizable', {
+    check: checkConsistency,
+  }),
+  integer(
+    'proxy-connections',
+    4,
+    1,
+    64,
+    'Connections to the upstream that clients share, for each database',
+    IMMUTABLE,
+  ),
+  integer('session-wait', 100, 0, INT_MAX, 'A read that the copy is behind of waits so long, then goes upstream', {
+    unit: 'milliseconds',
+  }),
+  integer('stale-reads-max-age', 0, 0, INT_MAX, 'An older copy is not read from; 0 any', MILLISECONDS),
+  integer('write-timeout', 0, 0, INT_MAX, 'Writes wait so long for an upstream that is away', MILLISECONDS),
 
   bool('cluster-enabled', false, 'Cluster mode', IMMUTABLE),
   text('cluster-config-file', 'nodes.conf', 'File of the cluster state', IMMUTABLE),

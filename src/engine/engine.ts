@@ -14,11 +14,11 @@ import type {
   DebugSwitches,
   Host,
   Log,
-  OutgoingHost,
   PersistenceHost,
   ReplicationHost,
   ShutdownOptions,
 } from '../commands/host.ts'
+import type { OutgoingHost } from '../commands/outgoing-host.ts'
 import { renameCommands } from '../commands/rename.ts'
 import { CommandTable } from '../commands/table.ts'
 import type { Config } from '../config/config.ts'
@@ -37,6 +37,7 @@ import { LatencyMonitor } from './latency.ts'
 import { monitorLine } from './monitor.ts'
 import { PubSub } from './pubsub.ts'
 import { ReplicaExpires } from './replica-expires.ts'
+import type { Router } from './router.ts'
 import { Scripts } from './scripts/scripts.ts'
 import { SlowLog } from './slowlog.ts'
 import { ServerStats } from './stats.ts'
@@ -108,6 +109,8 @@ export class Engine implements Host {
   isStale = false
   /** What all but a few commands are answered while a script is held up (scripts/). */
   busy: string | null = null
+  /** Passes writes on to an upstream; null in a server that is no proxy. */
+  proxy: Router | null = null
   /** min-replicas-to-write; 0 also when min-replicas-max-lag turns the check off. */
   minReplicas = 0
   diskError: string | null = null

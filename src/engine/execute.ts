@@ -29,6 +29,7 @@ import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import type { Engine } from './engine.ts'
 import { observe } from './observers.ts'
+import { RUN_HERE } from './router.ts'
 import { Sinks } from './sinks.ts'
 
 export const DONE = 0
@@ -36,6 +37,8 @@ export const DONE = 0
 export const BLOCKED = 1
 /** CLIENT PAUSE holds the command back: run the same request again afterwards. */
 export const POSTPONED = 2
+/** The proxy holds it back: run the same request again when the transport is told to resume. */
+export const HELD = 3
 
 /** The refusal of a client that is closed already: nothing is answered. */
 const EVICTED = ''
@@ -107,12 +110,16 @@ export class Executor {
     let command = table.lookup(args.buf, args.start(0), args.end(0))
     if (command === undefined) {
       if (isWebRequest(args)) return this.#refuseWebRequest(client)
+      const outcome = engine.proxy?.unknown(client, undefined, args, reply) ?? RUN_HERE
+      if (outcome !== RUN_HERE) return outcome
       this.#reject(client, undefined, reply, unknownCommand(args))
       return DONE
     }
     if (command.subcommands !== undefined && args.argc > 1) {
       const sub = table.lookupSub(command, args.buf, args.start(1), args.end(1))
       if (sub === undefined) {
+        const outcome = engine.proxy?.unknown(client, command, args, reply) ?? RUN_HERE
+        if (outcome !== RUN_HERE) return outcome
         const text = errors.unknownSubcommandOnly(args.latin1(1).slice(0, 128), command.name.toUpperCase())
         this.#reject(client, undefined, reply, text)
         return DONE
@@ -131,6 +138,10 @@ export class Executor {
       return DONE
     }
     if (engine.pauseMode !== 'off' && this.#isPaused(client, command, args)) return POSTPONED
+    if (engine.proxy !== null) {
+      const outcome = engine.proxy.route(client, command, args, reply)
+      if (outcome !== RUN_HERE) return outcome
+    }
     if (client.transaction !== null && !NEVER_QUEUED.has(command.fullName)) {
       this.#queue(client, command, args, reply)
       return DONE
@@ -394,13 +405,14 @@ export class Executor {
     if (!client.isMaster) {
       if (engine.diskError !== null && (isWrite || command.name === 'ping')) return engine.diskError
       if (isWrite && engine.lacksGoodReplicas) return errors.noReplicas
-      if (isWrite && engine.isReadOnly) return errors.readOnly
+      if (isWrite && engine.isReadOnly && engine.proxy === null) return errors.readOnly
     }
     if (client.resp === 2 && client.subscriptions > 0 && !SUBSCRIBER_COMMANDS.has(command.fullName)) {
       return `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
-    if (engine.isStale && (all & FLAG_STALE) === 0) return errors.masterDown
-    if (engine.loading !== 'no') {
+    if (engine.isStale && engine.proxy === null && (all & FLAG_STALE) === 0) return errors.masterDown
+    // A proxy asks its upstream meanwhile.
+    if (engine.loading !== 'no' && engine.proxy === null) {
       if (engine.loading === 'yes' && (all & FLAG_LOADING) === 0) return errors.loading
       if (engine.loading === 'async' && (flags & FLAG_NO_ASYNC_LOADING) !== 0) return errors.loading
     }

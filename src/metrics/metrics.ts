@@ -17,6 +17,7 @@ import * as keyspace from './keyspace.ts'
 import * as memory from './memory.ts'
 import * as persistence from './persistence.ts'
 import * as processGroup from './process.ts'
+import * as proxy from './proxy.ts'
 import * as replication from './replication.ts'
 import { Runtime } from './runtime.ts'
 
@@ -30,6 +31,7 @@ const groups: readonly MetricGroup[] = [
   memory,
   persistence,
   replication,
+  proxy,
   filtered,
 ]
 

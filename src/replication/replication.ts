@@ -56,6 +56,8 @@ export class Replication implements ReplicationHost {
   onDropData: () => void = () => {}
   /** The data set of a primary was loaded, or this server is a primary now. */
   onNewHistory: () => void = () => {}
+  /** The link's state, or what it follows, changed. */
+  onLink: () => void = () => {}
   /** Ids come from the registry of clients, which the link is listed in. */
   nextClientId: () => number = () => 0
 
@@ -240,6 +242,7 @@ export class Replication implements ReplicationHost {
     engine.localExpires.isActive = engine.isReplica && !engine.isReadOnly
     if (!engine.isReplica) engine.localExpires.forget()
     engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
+    this.onLink()
     this.stream.onApplied()
   }
 

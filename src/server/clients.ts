@@ -28,6 +28,8 @@ export class Clients implements ClientsHost {
   beforeReplies: () => void = () => {}
   onRemoved: (client: Client) => void = () => {}
   link: () => Client | null = () => null
+  /** Database of a new connection. */
+  firstDatabase = 0
 
   #connections = new Map<number, Connection>()
   #lastId = 0
@@ -60,6 +62,7 @@ export class Clients implements ClientsHost {
   }
 
   add(connection: Connection): void {
+    connection.client.db = this.firstDatabase
     this.#connections.set(connection.client.id, connection)
     this.engine.stats.connectionsReceived++
   }

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import { Client, type Transport } from '../commands/client.ts'
 import { clientInfo } from '../commands/connection/client-info.ts'
-import { DONE, POSTPONED } from '../engine/execute.ts'
+import { DONE, HELD, POSTPONED } from '../engine/execute.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import { COMPLETE, FAILED, INCOMPLETE, type RequestParser } from '../resp/request-parser.ts'
@@ -222,7 +222,8 @@ export class Connection implements Transport {
       do {
         parser.unauthenticated = engine.requiresAuth && !client.authenticated
         const count = parser.nextBatch(parser.unauthenticated ? 1 : BATCH_REQUESTS)
-        if (count > 1) this.#clients.lookAhead.run(engine.store.databases[client.db]!, batch, count)
+        if (count > 1 && !engine.proxy?.passesOn(client))
+          this.#clients.lookAhead.run(engine.store.databases[client.db]!, batch, count)
         for (let i = 0; i < count; i++) {
           const request = batch[i]!
           if (request.argc === 0 || this.#runOne(request, reply)) continue
@@ -279,9 +280,9 @@ export class Connection implements Transport {
     const outcome = engine.executor.process(client, request, reply)
     this.runningBytes = 0
     if (reply.muted) reply.muted = false
-    if (outcome === POSTPONED) {
+    if (outcome === POSTPONED || outcome === HELD) {
       this.#postponed = request.detach()
-      this.#clients.postponed(this)
+      if (outcome === POSTPONED) this.#clients.postponed(this)
       return false
     }
     if (client.replyMode === 'skip') client.replyMode = 'on'

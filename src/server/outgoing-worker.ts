@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { type MessagePort, workerData } from 'node:worker_threads'
-import type { Exchange } from '../commands/host.ts'
+import type { Exchange } from '../commands/outgoing-host.ts'
 import { ANSWERED, SOCKETS, type WorkerJob } from './outgoing-job.ts'
 
 const MAX_SOCKETS = 64

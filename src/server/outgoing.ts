@@ -6,7 +6,7 @@
  */
 import { extname } from 'node:path'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
-import type { Exchange, OutgoingHost } from '../commands/host.ts'
+import type { Exchange, OutgoingHost } from '../commands/outgoing-host.ts'
 import { ANSWERED, SOCKETS, type WorkerJob } from './outgoing-job.ts'
 
 /** How long the thread stays after its last request; sockets that are used less often than this are of no use. */

@@ -33,7 +33,7 @@ export interface Dashboard {
 }
 
 export const dashboards = new Map(
-  ['replication', 'server'].map((name) => {
+  ['replication', 'server', 'proxy'].map((name) => {
     const text = readFileSync(new URL(`dashboards/${name}.json`, GRAFANA), 'utf8')
     return [name, JSON.parse(text) as Dashboard]
   }),

@@ -15,14 +15,17 @@ import { dashboards, ruleFiles, rules, substituted } from './grafana-files.ts'
 const RATE_INTERVAL = '10s'
 const RANGE_SECONDS = 10
 /** They show events that may be over, or not have been, in the few seconds of this test. */
-const MAY_BE_EMPTY = new Set(['Resynchronisations', 'Garbage collection'])
+const MAY_BE_EMPTY = new Set(['Resynchronisations', 'Garbage collection', 'Connections lost', 'Writes in doubt'])
 
 const file = fileCleanup()
 const primary = await startTandem(file)
 const replica = await startTandem(file)
-const prometheus = await startPrometheus(file, { targets: [primary.metricsPort, replica.metricsPort], ruleFiles })
+const proxy = await startTandem(file, { args: ['--proxy-upstream', `redis://127.0.0.1:${primary.port}`] })
+const targets = [primary.metricsPort, replica.metricsPort, proxy.metricsPort]
+const prometheus = await startPrometheus(file, { targets, ruleFiles })
 const writer = await connectFor(file, primary.port)
 const reader = await connectFor(file, replica.port)
+const proxied = await connectFor(file, proxy.port)
 
 let traffic: NodeJS.Timeout | undefined
 file.after(async () => clearInterval(traffic))
@@ -42,15 +45,16 @@ before(async () => {
         ['GET', 'key'],
         ['GET', 'missing'],
       ]),
+      proxied.pipeline([['GET', 'key'], ['SET', 'proxied', 1], ['PING'], ['GET', 'key']]),
     ]
     // The last ones are cut off by the end of the test.
     for (const batch of batches) batch.catch(() => undefined)
   }, 100)
-  const settled = 'count(rate(redis_commands_processed_total[5s])) == 2 and count(tandem_upstream_lag_seconds) == 1'
+  const settled = 'count(rate(redis_commands_processed_total[5s])) == 3 and count(tandem_upstream_lag_seconds) == 2'
   await waitUntil(async () => (await prometheus.query(settled)).length > 0, {
     timeoutMs: 30_000,
     intervalMs: 200,
-    what: 'both servers to be scraped twice',
+    what: 'all servers to be scraped twice',
   })
   await waitUntil(async () => (await prometheus.query('max(rate(redis_errors_total[5s])) > 0')).length > 0, {
     timeoutMs: 30_000,
@@ -59,9 +63,9 @@ before(async () => {
   })
 })
 
-test('both servers are scraped without a complaint', async () => {
+test('all servers are scraped without a complaint', async () => {
   const up = await prometheus.query('up == 1')
-  assert.equal(up.length, 2)
+  assert.equal(up.length, 3)
 })
 
 for (const [name, dashboard] of dashboards) {
@@ -85,17 +89,17 @@ for (const [name, dashboard] of dashboards) {
   })
 }
 
-test('the topology names the primary, the replica and the link between them', async () => {
+test('the topology names the primary, its replica, the proxy, and the links between them', async () => {
   const panel = dashboards.get('replication')!.panels.find(({ type }) => type === 'nodeGraph')!
   const [nodes, edges] = await Promise.all(
     panel.targets!.map(({ expr }) => prometheus.query(substituted(expr, RATE_INTERVAL))),
   )
   const ids = nodes!.map(({ metric }) => metric.id).sort()
-  const expected = [`127.0.0.1:${primary.port}`, `127.0.0.1:${replica.port}`]
-  assert.deepEqual(ids, [...expected].sort())
+  const [first, ...others] = [primary, replica, proxy].map(({ port }) => `127.0.0.1:${port}`)
+  assert.deepEqual(ids, [first, ...others].sort())
   assert.deepEqual(
-    edges!.map(({ metric }) => [metric.source, metric.target]),
-    [expected],
+    edges!.map(({ metric }) => `${metric.source} ${metric.target}`).sort(),
+    others.map((other) => `${first} ${other}`).sort(),
   )
 })
 

@@ -1,7 +1,8 @@
 /**
  * Long runs: `npm run soak [-- name …] [--seed N] [--minutes M]`. Prints the seed, repeats with it. Names: cuts (200 cut
  * links in each direction), store (mixed sizes against a map), corrupt (damaged payloads, as many as --mutations says),
- * differential (generated commands against redis-server, as many as --commands says), or none for all.
+ * proxy (what connections read
+ * through it, as many operations as --operations says), differential (generated commands against redis-server, as many as --commands says), or none for all.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
     seed: { type: 'string' },
     cuts: { type: 'string', default: '200' },
     runs: { type: 'string', default: '20000' },
+    operations: { type: 'string', default: '10000000' },
     commands: { type: 'string', default: '10000000' },
     mutations: { type: 'string', default: '200000' },
   },
@@ -27,6 +29,7 @@ const SOAKS: Record<string, { file: string; env: Record<string, string> }> = {
   cuts: { file: 'cut-links', env: { CUTS: values.cuts, SEED: seed } },
   store: { file: 'store/keyspace', env: { RUNS: values.runs, SEED: seed } },
   corrupt: { file: 'faults/corrupt-payloads', env: { MUTATIONS: values.mutations, SEED: seed } },
+  proxy: { file: 'proxy/session', env: { OPERATIONS: values.operations, SEED: seed } },
   differential: { file: 'differential/generated', env: { COMMANDS: values.commands, SEED: seed } },
 }
 

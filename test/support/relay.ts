@@ -7,11 +7,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import type { Cleanup } from './cleanup.ts'
 
 /** 'down' is from the target (a primary's stream), 'up' is to it (acknowledgements). */
+const PING = '*1\r\n$4\r\nPING\r\n'
+
 export type Direction = 'down' | 'up'
 
 interface Link {
   client: Socket
   target: Socket
+  /** It began as a replica does, with PING alone; undefined before its first bytes. */
+  isReplica: boolean | undefined
 }
 
 /** What is still let through in a direction before something happens, if anything is to happen. */
@@ -28,6 +32,7 @@ export class Relay {
   #server: Server | undefined
   #port = 0
   #delayMs = 0
+  #replicaDelayMs = 0
   #frozen = false
   #accepted = 0
   readonly bytes: Record<Direction, number> = { down: 0, up: 0 }
@@ -90,6 +95,16 @@ export class Relay {
     this.#delayMs = ms
   }
 
+  /** As delay(), but of links of replicas alone, besides what delay() says. */
+  delayReplicas(ms: number): void {
+    this.#replicaDelayMs = ms
+  }
+
+  /** Ends the links of replicas; the others stay. */
+  cutReplicas(): void {
+    for (const link of this.#links) if (link.isReplica === true) this.#cut(link)
+  }
+
   /** Links stay open, but nothing passes in either direction until thaw(). */
   freeze(): void {
     this.#frozen = true
@@ -110,7 +125,7 @@ export class Relay {
   #accept(client: Socket): void {
     this.#accepted++
     const target = connect({ port: this.#targetPort, host: this.#targetHost })
-    const link: Link = { client, target }
+    const link: Link = { client, target, isReplica: undefined }
     this.#links.add(link)
     this.#pass(link, client, target, 'up')
     this.#pass(link, target, client, 'down')
@@ -119,18 +134,22 @@ export class Relay {
 
   #pass(link: Link, from: Socket, to: Socket, direction: Direction): void {
     from.setNoDelay(true)
-    from.on('data', (chunk: Buffer) => this.#later(() => this.#forward(link, to, chunk, direction)))
-    from.on('end', () => this.#later(() => to.end()))
+    from.on('data', (chunk: Buffer) => {
+      if (direction === 'up') link.isReplica ??= chunk.toString('latin1') === PING
+      this.#later(link, () => this.#forward(link, to, chunk, direction))
+    })
+    from.on('end', () => this.#later(link, () => to.end()))
     from.on('error', () => undefined)
     from.on('close', () => {
-      this.#later(() => to.destroy())
+      this.#later(link, () => to.destroy())
       this.#links.delete(link)
     })
   }
 
-  #later(action: () => void): void {
-    if (this.#delayMs === 0) action()
-    else setTimeout(action, this.#delayMs)
+  #later(link: Link, action: () => void): void {
+    const ms = this.#delayMs + (link.isReplica === true ? this.#replicaDelayMs : 0)
+    if (ms === 0) action()
+    else setTimeout(action, ms)
   }
 
   #forward(link: Link, to: Socket, chunk: Buffer, direction: Direction): void {

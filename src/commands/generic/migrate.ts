@@ -8,8 +8,8 @@ import { Request } from '../../resp/request.ts'
 import { NO_EXPIRE } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command, key, keywordKeys } from '../define.ts'
-import type { Exchange, ExchangeRequest } from '../host.ts'
 import { migrateKeys } from '../movable-keys.ts'
+import type { Exchange, ExchangeRequest } from '../outgoing-host.ts'
 
 const EMPTY = Buffer.alloc(0)
 const DEFAULT_TIMEOUT_MS = 1000

@@ -5,6 +5,7 @@
 import type { Call } from '../call.ts'
 import { arg, command } from '../define.ts'
 import type { Host } from '../host.ts'
+import { section } from './info-fields.ts'
 import { clients, cluster, cpu, keyspace, memory, modules, persistence, replication, server } from './info-sections.ts'
 import { commandstats, errorstats, latencystats, stats } from './info-statistics.ts'
 
@@ -23,6 +24,11 @@ const SECTIONS: readonly Section[] = [
   { names: ['persistence'], isDefault: true, write: persistence },
   { names: ['stats'], isDefault: true, write: stats },
   { names: ['replication'], isDefault: true, write: replication },
+  {
+    names: ['proxy'],
+    isDefault: true,
+    write: (host) => (host.proxy === null ? '' : section('Proxy', host.proxy.info())),
+  },
   { names: ['cpu'], isDefault: true, write: cpu },
   { names: ['modules', 'module_list'], isDefault: true, write: modules },
   { names: ['commandstats'], isDefault: false, write: commandstats },
@@ -41,7 +47,7 @@ export function infoText(host: Host, sections: readonly string[] = []): string {
   for (const { names, isDefault, write } of SECTIONS) {
     if (all || (isDefault && defaults) || names.some((name) => wanted.has(name))) texts.push(write(host))
   }
-  return texts.join('\r\n')
+  return texts.filter((text) => text !== '').join('\r\n')
 }
 
 function runInfo(call: Call): void {

@@ -1,0 +1,70 @@
+/**
+ * Where the upstream is, from its URL: `redis://[user:password@]host[:port][/db]`, or through Sentinel
+ * `sentinel://[user:password@]host[:port],host[:port]…/name[/db]` (the user is that of the server, not of the Sentinels).
+ */
+
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+export interface UpstreamAddress {
+  /** The server itself; null if Sentinels have to be asked. */
+  readonly server: Endpoint | null
+  readonly sentinels: readonly Endpoint[]
+  /** Name of the group at the Sentinels. */
+  readonly name: string
+  readonly user: string
+  readonly password: string
+  readonly database: number
+}
+
+const REDIS_PORT = 6379
+const SENTINEL_PORT = 26379
+const URL_FORM = /^(redis|sentinel):\/\/(?:([^:@/]*)(?::([^@]*))?@)?([^/]+)((?:\/[^/]*)*)$/
+
+/** An error text if it is none. */
+export function parseUpstream(text: string): UpstreamAddress | string {
+  if (text.startsWith('rediss://')) return 'rediss:// is not supported: the replication link has no TLS'
+  const found = URL_FORM.exec(text)
+  if (found === null)
+    return 'the upstream must be redis://[user:password@]host[:port][/db] or sentinel://host:port,…/name'
+  const [, scheme, user = '', password = '', hosts = '', rest = ''] = found
+  const isSentinel = scheme === 'sentinel'
+  const path = rest.split('/').slice(1)
+  const name = isSentinel ? (path.shift() ?? '') : ''
+  if (isSentinel && name === '') return 'a sentinel:// upstream needs the name of the group: sentinel://host:port/name'
+  const database = path[0] === undefined || path[0] === '' ? 0 : Number(path[0])
+  if (!Number.isInteger(database) || database < 0) return `'${path[0]}' is no number of a database`
+  const endpoints: Endpoint[] = []
+  for (const one of hosts.split(',')) {
+    const endpoint = parseEndpoint(one, isSentinel ? SENTINEL_PORT : REDIS_PORT)
+    if (endpoint === undefined) return `'${one}' is no host and port`
+    endpoints.push(endpoint)
+  }
+  if (!isSentinel && endpoints.length > 1) return 'several hosts need sentinel://'
+  try {
+    return {
+      server: isSentinel ? null : endpoints[0]!,
+      sentinels: isSentinel ? endpoints : [],
+      name: decodeURIComponent(name),
+      user: decodeURIComponent(user),
+      password: decodeURIComponent(password),
+      database,
+    }
+  } catch {
+    return 'the upstream has a % that is no escape'
+  }
+}
+
+function parseEndpoint(text: string, defaultPort: number): Endpoint | undefined {
+  const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text)
+  if (found === null) return undefined
+  const port = found[3] === undefined ? defaultPort : Number(found[3])
+  return port > 0 && port < 65536 ? { host: found[1] ?? found[2]!, port } : undefined
+}
+
+export function checkUpstream(value: string): string | undefined {
+  const parsed = value === '' ? undefined : parseUpstream(value)
+  return typeof parsed === 'string' ? parsed : undefined
+}

@@ -1,0 +1,201 @@
+/**
+ * The proxy of one upstream: the local copy that replication keeps, the connections that pass requests on, and what binds
+ * them: which call goes where (calls.ts), how fresh the copy is (copy.ts), who waits (held.ts).
+ */
+import type { Client } from '../commands/client.ts'
+import { Command } from '../commands/command.ts'
+import { FLAG_WRITE } from '../commands/define.ts'
+import type { Engine } from '../engine/engine.ts'
+import { DONE, HELD } from '../engine/execute.ts'
+import { type Router, RUN_HERE } from '../engine/router.ts'
+import type { Replication } from '../replication/replication.ts'
+import type { ReplyWriter } from '../resp/reply-writer.ts'
+import type { Request } from '../resp/request.ts'
+import type { Endpoint, UpstreamAddress } from './address.ts'
+import { Calls } from './calls.ts'
+import { consistencyText, EVENTUAL, parseConsistency } from './consistency.ts'
+import { Copy } from './copy.ts'
+import { Held } from './held.ts'
+import { Pool } from './pool.ts'
+import { Session } from './session.ts'
+import { Settings } from './settings.ts'
+import { ProxyStats } from './stats.ts'
+
+const HEARTBEAT_MS = 1000
+const HEARTBEAT_MIN_MS = 5
+
+export class ReplicatingProxy implements Router {
+  readonly stats = new ProxyStats()
+  readonly copy: Copy
+  readonly pool: Pool
+  /** Hears when the upstream could not be reached: Sentinels may know of another. */
+  onUpstreamDown: () => void = () => {}
+
+  #engine: Engine
+  #replication: Replication
+  #settings: Settings
+  #held: Held
+  #calls: Calls
+  #database: number
+  #unknown: Command
+  #heartbeat: NodeJS.Timeout | null = null
+
+  constructor(engine: Engine, replication: Replication, address: UpstreamAddress, endpoint: Endpoint) {
+    const { stats } = this
+    const settings = new Settings(engine.config)
+    const copy = new Copy(engine, replication, settings)
+    const held = new Held(engine, copy, settings, stats)
+    const pool = new Pool(endpoint, {
+      user: address.user,
+      password: address.password,
+      width: engine.config.get('proxy-connections'),
+      unixMs: () => engine.unixMs,
+      log: (text) => engine.log('warning', text),
+      onProbe: (probe) => copy.answered(probe),
+      onProgress: () => held.wakeSoon(),
+      onRoundTrip: (milliseconds) => stats.roundTrip(milliseconds),
+      onUncertain: (count) => {
+        stats.uncertainWrites += count
+      },
+      onDown: () => this.onUpstreamDown(),
+    })
+    this.#engine = engine
+    this.#replication = replication
+    this.#database = address.database
+    this.#settings = settings
+    this.#held = held
+    this.copy = copy
+    this.pool = pool
+    this.#calls = new Calls({ engine, copy, held, pool, settings, stats })
+    // Taken for a write, and counted apart from those that are known.
+    const likeSet = engine.table.original('set')!
+    this.#unknown = new Command(likeSet.id, 'generic', { name: 'unknown', arity: -1, since: '', summary: '' })
+  }
+
+  /** `restored`: the data set of a former life is here already. */
+  start(restored: boolean): void {
+    this.copy.isReady ||= restored
+    this.#beat()
+  }
+
+  stop(): void {
+    if (this.#heartbeat !== null) clearTimeout(this.#heartbeat)
+    this.#heartbeat = null
+    this.#held.stop()
+    this.pool.stop()
+  }
+
+  /** Dates the copy, and finds out that the upstream is away. */
+  #beat(): void {
+    const wait = Math.max(HEARTBEAT_MIN_MS, Math.min(HEARTBEAT_MS, this.#settings.smallestBoundMs / 4))
+    this.#heartbeat = setTimeout(() => this.#beat(), wait)
+    this.pool.shared(this.#database, 2).connection?.date()
+  }
+
+  cron(): void {
+    this.pool.cron(this.#engine.config.get('repl-timeout') * 1000)
+  }
+
+  // ---- what happens elsewhere --------------------------------------------------------------------------------------
+
+  /** The replication link changed. */
+  linkChanged(): void {
+    this.copy.refresh()
+    const { upstream } = this.#replication
+    if (upstream !== null) this.pool.moveTo({ host: upstream.host, port: upstream.port })
+    this.#held.wakeSoon()
+  }
+
+  /** The copy has applied more of the stream. */
+  applied(): void {
+    this.copy.settle()
+    this.#held.wakeAll()
+  }
+
+  /** A client's batch of requests was gone through. */
+  batchEnded(): void {
+    this.pool.gather()
+  }
+
+  /** What it sends next will probably go upstream as well: its keys need not be looked up. */
+  passesOn(client: Client): boolean {
+    return ((client.lastCommand?.flagBits ?? 0) & FLAG_WRITE) !== 0
+  }
+
+  clientGone(client: Client): void {
+    const session = client.session as Session | null
+    if (session === null) return
+    session.isGone = true
+    this.#held.release(session)
+    session.blocking?.close('its client is gone')
+    session.watching?.close('its client is gone')
+  }
+
+  // ---- the path of a call ------------------------------------------------------------------------------------------
+
+  route(client: Client, command: Command, args: Request, reply: ReplyWriter): number {
+    return this.#calls.route(client, command, args, reply)
+  }
+
+  /** A command that only the upstream may know is passed on; CLIENT CONSISTENCY is the proxy's own. */
+  unknown(client: Client, container: Command | undefined, args: Request, reply: ReplyWriter): number {
+    if (this.#engine.requiresAuth && !client.authenticated) return RUN_HERE
+    if (container !== undefined) {
+      if (container.name !== 'client' || !args.is(1, 'CONSISTENCY')) return RUN_HERE
+      return this.#clientConsistency(client, args, reply)
+    }
+    if (client.account.isRestricted || client.transaction !== null || client.isMaster) return RUN_HERE
+    if (client.resp === 2 && client.subscriptions > 0) return RUN_HERE
+    return this.route(client, this.#unknown, args, reply)
+  }
+
+  #clientConsistency(client: Client, args: Request, reply: ReplyWriter): number {
+    const session = (client.session as Session | null) ?? new Session(client, this.#settings.consistency)
+    if (session.outstanding > 0) {
+      this.#held.hold(session)
+      return HELD
+    }
+    this.#held.release(session)
+    if (args.argc === 2) {
+      reply.bulkString(consistencyText(session.consistency))
+      return DONE
+    }
+    const words = Array.from({ length: args.argc - 2 }, (_, i) => args.lower(i + 2))
+    const consistency = parseConsistency(words)
+    if (consistency === undefined) {
+      reply.error('ERR CLIENT CONSISTENCY takes eventual, session, bounded <milliseconds> [fail] or linearizable')
+      return DONE
+    }
+    // What it wrote before has to be seen from now on.
+    if (session.consistency.level === EVENTUAL && consistency.level !== EVENTUAL) {
+      session.probe = this.pool.sharedBy(client).connection?.probe() ?? null
+    }
+    session.consistency = consistency
+    this.#settings.noteBound(consistency)
+    client.session = session
+    reply.ok()
+    return DONE
+  }
+
+  // ---- INFO --------------------------------------------------------------------------------------------------------
+
+  info(): Record<string, string | number> {
+    const { pool, stats } = this
+    const { shared, own, idle } = pool.counts
+    const age = this.copy.ageMs
+    return {
+      proxy_upstream: `${pool.endpoint.host}:${pool.endpoint.port}`,
+      proxy_upstream_status: pool.lastError === '' ? 'up' : 'down',
+      proxy_upstream_error: pool.lastError.replace(/[\r\n]/g, ' '),
+      proxy_consistency: consistencyText(this.#settings.consistency),
+      proxy_copy_ready: this.copy.isReady && this.#engine.loading === 'no' ? 1 : 0,
+      proxy_copy_age_ms: Number.isFinite(age) ? Math.round(age) : -1,
+      proxy_connections_shared: shared,
+      proxy_connections_own: own,
+      proxy_connections_idle: idle,
+      proxy_connections_lost: pool.lost,
+      proxy_clients_waiting: this.#held.count,
+      ...stats.fields(),
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** URLs of upstreams, and the words for consistency. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { parseUpstream } from '../../src/proxy/address.ts'
+import { consistencyText, parseConsistency } from '../../src/proxy/consistency.ts'
+
+const NONE = { server: null, sentinels: [], name: '', user: '', password: '', database: 0 }
+
+describe('the URL of an upstream', () => {
+  it('names a server, a user, a password, a database', () => {
+    const server = { host: '10.0.0.1', port: 6379 }
+    assert.deepEqual(parseUpstream('redis://10.0.0.1'), { ...NONE, server })
+    assert.deepEqual(parseUpstream('redis://:secret@10.0.0.1:7000/3'), {
+      ...NONE,
+      server: { host: '10.0.0.1', port: 7000 },
+      password: 'secret',
+      database: 3,
+    })
+    const escaped = parseUpstream('redis://ann:p%40ss%3A@[::1]:6380')
+    assert.deepEqual(escaped, { ...NONE, server: { host: '::1', port: 6380 }, user: 'ann', password: 'p@ss:' })
+  })
+
+  it('names Sentinels and their group', () => {
+    const sentinels = [
+      { host: 'a', port: 26379 },
+      { host: 'b', port: 7001 },
+    ]
+    assert.deepEqual(parseUpstream('sentinel://a,b:7001/main/2'), { ...NONE, sentinels, name: 'main', database: 2 })
+  })
+
+  it('is refused with a reason', () => {
+    for (const wrong of [
+      '10.0.0.1:6379',
+      'redis://',
+      'redis://a:b',
+      'redis://a,b',
+      'sentinel://a',
+      'redis://a/x',
+      'rediss://a',
+    ]) {
+      assert.equal(typeof parseUpstream(wrong), 'string', wrong)
+    }
+  })
+})
+
+describe('consistency', () => {
+  it('is said in words', () => {
+    for (const text of ['eventual', 'session', 'linearizable', 'bounded 50', 'bounded 50 fail']) {
+      assert.equal(consistencyText(parseConsistency(text.split(' '))!), text)
+    }
+    for (const wrong of ['', 'strong', 'bounded', 'bounded x', 'bounded 5 soft', 'session 5']) {
+      assert.equal(parseConsistency(wrong.split(' ')), undefined, wrong)
+    }
+  })
+})
