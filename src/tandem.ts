@@ -109,6 +109,11 @@ export class Tandem {
     }
     replication.onNewHistory = () => void aof.turnOnAgain()
     clients.beforeReplies = () => aof.file.beforeReplies()
+    const { syncMode } = replication
+    syncMode.onChange = () => {
+      clients.sync = syncMode.isWanted ? syncMode : null
+    }
+    syncMode.onChange()
     const feedReplicas = replication.stream.onBytes
     const { proxy } = this
     if (proxy !== null) clients.onBatchEnd = () => proxy.batchEnded()

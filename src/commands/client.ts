@@ -114,6 +114,8 @@ export class Client {
   isBlocked = false
   noEvict = false
   readonly = false
+  /** CLIENT SYNC-REPLICAS; -1 is what sync-replicas says. */
+  syncReplicas = -1
   replyMode: 'on' | 'off' | 'skip' | 'skip-next' = 'on'
   closing = false
   /** CLIENT PAUSE holds this command back. */

@@ -313,6 +313,15 @@ export interface SyncRefusal {
   readonly replid: string
 }
 
+/** sync-replicas: what waited for replicas, since the start. */
+export interface SyncModeInfo {
+  readonly isWanted: boolean
+  readonly counts: { readonly waits: number; readonly timeouts: number; readonly degraded: number }
+  readonly waitedMs: number
+  /** Connections whose replies wait now. */
+  readonly holding: number
+}
+
 export interface FailoverRequest {
   /** Null: the first replica that has everything. */
   target: { host: string; port: number } | null
@@ -345,6 +354,7 @@ export interface ReplicationHost {
   readonly offset: number
   readonly secondOffset: number
   readonly replicas: readonly ReplicaInfo[]
+  readonly syncMode: SyncModeInfo
   readonly filteredReplicas: readonly FilteredReplicaInfo[]
   /** Null when none is refused now. */
   readonly refusedSync: SyncRefusal | null

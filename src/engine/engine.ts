@@ -93,6 +93,8 @@ export class Engine implements Host {
   /** Hears of every event of a class that notify-keyspace-events names; `key` is null when a whole database was emptied. */
   onKeyEvent: ((event: string, key: Uint8Array | null, database: number) => void) | null = null
   activeExpire = true
+  /** Subcommands that Redis does not have, so that COMMAND does not tell of them: `client|sync-replicas`. */
+  readonly ownSubcommands = new Map<string, (client: Client, args: Request, reply: ReplyWriter) => void>()
 
   // State that the checks of each command read; kept up by who owns it.
   maxmemory = 0
@@ -462,10 +464,14 @@ export class Engine implements Host {
     config.on('maxmemory', () => this.evictor.limitChanged())
     follow(
       () => {
-        this.minReplicas = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
+        const wanted = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
+        const copies = config.get('sync-timeout-action') === 'fail' ? config.get('sync-replicas') : 0
+        this.minReplicas = Math.max(wanted, copies)
       },
       'min-replicas-to-write',
       'min-replicas-max-lag',
+      'sync-replicas',
+      'sync-timeout-action',
     )
     follow(() => {
       this.notifies = config.get('notify-keyspace-events')

@@ -120,6 +120,11 @@ export class Executor {
       if (sub === undefined) {
         const outcome = engine.proxy?.unknown(client, command, args, reply) ?? RUN_HERE
         if (outcome !== RUN_HERE) return outcome
+        const own = engine.ownSubcommands.get(`${command.name}|${args.lower(1)}`)
+        if (own !== undefined) {
+          own(client, args, reply)
+          return DONE
+        }
         const text = errors.unknownSubcommandOnly(args.latin1(1).slice(0, 128), command.name.toUpperCase())
         this.#reject(client, undefined, reply, text)
         return DONE

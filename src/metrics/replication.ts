@@ -150,6 +150,21 @@ const own: readonly Family[] = [
   gauge('tandem_sync_refused', 'Whether a full sync that would drop nearly all keys is being refused.', ({ host }) =>
     host.replication.refusedSync === null ? 0 : 1,
   ),
+  counter('tandem_sync_waits_total', 'Batches of replies that waited for replicas (sync-replicas).', ({ host }) => {
+    return host.replication.syncMode.counts.waits
+  }),
+  counter('tandem_sync_wait_seconds_total', 'Time for which they waited, all together.', ({ host }) => {
+    return host.replication.syncMode.waitedMs / 1000
+  }),
+  counter('tandem_sync_timeouts_total', 'Of those, batches that replicas did not acknowledge in time.', ({ host }) => {
+    return host.replication.syncMode.counts.timeouts
+  }),
+  counter('tandem_sync_degraded_total', 'Of those, batches that were answered nevertheless.', ({ host }) => {
+    return host.replication.syncMode.counts.degraded
+  }),
+  gauge('tandem_sync_waiting', 'Connections whose replies wait for replicas now.', ({ host }) => {
+    return host.replication.syncMode.holding
+  }),
   syncs('tandem_full_syncs_total', 'Full synchronisations, by direction and whether they came to their end.', 'full', [
     'ok',
     'failed',

@@ -27,6 +27,7 @@ import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
 import { type ExpiredKey, feedExpired } from './restore.ts'
 import { ReplicationStream } from './stream.ts'
+import { SyncMode } from './sync/sync-mode.ts'
 import { ShrinkGuard } from './upstream/guard.ts'
 import { UpstreamLink } from './upstream/link.ts'
 
@@ -47,6 +48,7 @@ export class Replication implements ReplicationHost {
   lastDatabase = 0
   readonly handover: Failover
   readonly guard: ShrinkGuard
+  readonly syncMode: SyncMode
   /** Keys of the dump that were past their time at start. */
   readonly expiredAtStart: ExpiredKey[] = []
   /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
@@ -77,7 +79,11 @@ export class Replication implements ReplicationHost {
     this.#psync = new Psync(this)
     this.#file = file
     this.handover = new Failover(this)
-    this.replicaSet.onAck = () => this.handover.acknowledged()
+    this.syncMode = new SyncMode(engine, this.replicaSet, this.stream)
+    this.replicaSet.onAck = () => {
+      this.handover.acknowledged()
+      this.syncMode.acknowledged()
+    }
     this.stream.onBytes = () => this.replicaSet.feedAll()
     this.stream.held = () => this.replicaSet.held()
     this.filtered = new FilteredFeeds(engine, file)
@@ -183,6 +189,7 @@ export class Replication implements ReplicationHost {
     const wasPrimary = this.#link === null
     this.#link?.stop()
     engine.blocked.roleChanged()
+    this.syncMode.failAll()
     this.stream.flush()
     if (wasPrimary) {
       this.canResume = true
@@ -396,16 +403,7 @@ export class Replication implements ReplicationHost {
   }
 
   get replicas(): readonly ReplicaInfo[] {
-    return this.replicaSet.list.map((replica) => ({
-      ip: replica.ip,
-      port: replica.announced.listeningPort,
-      state: replica.state,
-      offset: replica.acknowledged,
-      lagSeconds: replica.state === 'online' ? Math.floor((this.engine.now - replica.acknowledgedAtMs) / 1000) : 0,
-      lagBytes: Math.max(0, this.offset - replica.acknowledged),
-      lagMs: this.stream.ageOf(replica.acknowledged),
-      clientId: replica.client.id,
-    }))
+    return this.replicaSet.infos
   }
 
   get refusedSync(): SyncRefusal | null {
@@ -508,5 +506,6 @@ export class Replication implements ReplicationHost {
     this.#link?.stop()
     this.fullSync.abort()
     this.filtered.stop()
+    this.syncMode.stop()
   }
 }

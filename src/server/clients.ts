@@ -6,6 +6,7 @@ import type { Client, ClientKind } from '../commands/client.ts'
 import { clientInfo } from '../commands/connection/client-info.ts'
 import type { ClientsHost, PauseReason } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { SyncMode } from '../replication/sync/sync-mode.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import { type ParserLimits, RequestParser } from '../resp/request-parser.ts'
 import { LookAhead } from '../store/look-ahead.ts'
@@ -26,6 +27,8 @@ export class Clients implements ClientsHost {
   onBatchEnd: () => void = () => {}
   /** Called before replies leave: what they acknowledge must be in the append-only file. */
   beforeReplies: () => void = () => {}
+  /** Null while no reply has to wait for replicas. */
+  sync: SyncMode | null = null
   onRemoved: (client: Client) => void = () => {}
   link: () => Client | null = () => null
   /** Database of a new connection. */

@@ -12,6 +12,7 @@ import { COMPLETE, FAILED, INCOMPLETE, type RequestParser } from '../resp/reques
 import { Unfinished } from '../resp/unfinished.ts'
 import type { CountedMemory } from './client-memory.ts'
 import type { Clients } from './clients.ts'
+import { SyncOutput } from './sync-output.ts'
 
 /** More than this does not wait for the end of the turn. */
 const FLUSH_BYTES = 256 * 1024
@@ -42,6 +43,7 @@ export class Connection implements Transport {
   #outText = ''
   #out: Buffer[] | null = null
   #outBytes = 0
+  #waits: SyncOutput | null = null
 
   constructor(clients: Clients, socket: Socket, addresses: { remote: string; local: string; fd: number }) {
     this.#clients = clients
@@ -58,7 +60,14 @@ export class Connection implements Transport {
   }
 
   get pendingBytes(): number {
-    return this.socket.writableLength + this.#outBytes + this.#outText.length
+    const held = this.#waits === null ? 0 : this.#waits.bytes
+    return this.socket.writableLength + this.#outBytes + this.#outText.length + held
+  }
+
+  /** Replies that wait for replicas; made when the first may have to. */
+  get #waiting(): SyncOutput {
+    this.#waits ??= new SyncOutput(this, this.#clients)
+    return this.#waits
   }
 
   get queryBytes(): number {
@@ -108,6 +117,10 @@ export class Connection implements Transport {
   /** Replies leave together at the end of the turn: see Clients.flushSoon. */
   writeText(latin1: string): void {
     if (this.#closed) return
+    if (this.#waits !== null && !this.#waits.isPassing) {
+      this.writeBuffers([Buffer.from(latin1, 'latin1')])
+      return
+    }
     if (this.#outText === '' && this.#out === null) {
       this.#outText = latin1
       this.#clients.flushSoon(this)
@@ -123,6 +136,7 @@ export class Connection implements Transport {
       this.#interject(buffers)
       return
     }
+    if (this.#clients.sync !== null && this.#waiting.takesMessage(buffers)) return
     if (this.#out === null) {
       this.#out = []
       if (this.#outText === '') this.#clients.flushSoon(this)
@@ -195,11 +209,12 @@ export class Connection implements Transport {
     if (this.#closed) return
     if (when === 'now') {
       this.#closed = true
+      this.#waits?.gone()
       this.socket.destroy()
       this.#clients.removed(this)
       return
     }
-    if (this.#running) return
+    if (this.#running || (this.#waits?.isHolding ?? false)) return
     this.flush()
     this.socket.end(() => this.socket.destroy())
   }
@@ -265,7 +280,8 @@ export class Connection implements Transport {
     }
     if (reply.length > 0) {
       engine.stats.writesProcessed++
-      reply.drain(this)
+      if (this.#clients.sync === null && this.#waits === null) reply.drain(this)
+      else this.#waiting.drain(reply)
     }
     if (client.closing) this.close('after-replies')
     else if (engine.evictsClients) this.#clients.memory.count(this)
@@ -276,8 +292,10 @@ export class Connection implements Transport {
     const { client } = this
     const { engine } = this.#clients
     if (client.replyMode !== 'on') reply.muted = client.replyMode !== 'skip-next'
+    if (this.#clients.sync !== null) this.#waiting.runs()
     if (engine.evictsClients) this.runningBytes = request.rawEnd - request.rawStart
     const outcome = engine.executor.process(client, request, reply)
+    if (this.#clients.sync !== null) this.#waiting.ran(request, reply.length)
     this.runningBytes = 0
     if (reply.muted) reply.muted = false
     if (outcome === POSTPONED || outcome === HELD) {
@@ -324,6 +342,7 @@ export class Connection implements Transport {
   }
 
   #gone(): void {
+    this.#waits?.gone()
     if (this.#closed) return
     this.#closed = true
     this.client.closing = true

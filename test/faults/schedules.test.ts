@@ -44,7 +44,9 @@ describe('fault schedules', () => {
           verdicts.push(verdict)
           if (SCHEDULES > 1) process.stdout.write(`${mode} ${JSON.stringify(verdict)}\n`)
         } catch (error) {
-          throw new Error(`SEED=${seed} MODE=${mode}`, { cause: error })
+          throw new Error(`SEED=${seed} MODE=${mode}: ${error instanceof Error ? error.message : error}`, {
+            cause: error,
+          })
         } finally {
           await scope.end()
         }

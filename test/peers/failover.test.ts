@@ -43,6 +43,7 @@ describe('FAILOVER', () => {
           }
         }
       })()
+      await waitUntil(() => acknowledged > 100, { what: 'some writes' })
       await one.must('FAILOVER', 'TO', '127.0.0.1', b.port, 'TIMEOUT', 10_000)
       await handedOver(one)
       await writing

@@ -210,6 +210,15 @@ export function replication(host: Host): string {
     text += lines({ min_slaves_good_slaves: replication.goodReplicas })
   }
   text += replicaLines(replication)
+  const { syncMode } = replication
+  if (syncMode.isWanted) {
+    text += lines({
+      sync_waits: syncMode.counts.waits,
+      sync_timeouts: syncMode.counts.timeouts,
+      sync_degraded: syncMode.counts.degraded,
+      sync_waiting: syncMode.holding,
+    })
+  }
   // Under a name of their own: Sentinel must not take one for a whole copy.
   replication.filteredReplicas.forEach(({ ip, port, state, offset, lagBytes, filter }, i) => {
     text += lines({

@@ -4,6 +4,7 @@
  * time, so a replica that does not read costs its offset and not a copy.
  */
 import type { Client } from '../../commands/client.ts'
+import type { ReplicaInfo } from '../../commands/host.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
@@ -221,6 +222,20 @@ export class Replicas {
       if (replica.state === 'online' && lag * 1000 <= maxLagMs) good++
     }
     return good
+  }
+
+  get infos(): readonly ReplicaInfo[] {
+    const { offset } = this.#stream
+    return this.list.map((replica) => ({
+      ip: replica.ip,
+      port: replica.announced.listeningPort,
+      state: replica.state,
+      offset: replica.acknowledged,
+      lagSeconds: replica.state === 'online' ? Math.floor((this.#engine.now - replica.acknowledgedAtMs) / 1000) : 0,
+      lagBytes: Math.max(0, offset - replica.acknowledged),
+      lagMs: this.#stream.ageOf(replica.acknowledged),
+      clientId: replica.client.id,
+    }))
   }
 
   // ---- once a second -----------------------------------------------------------------------------------------------

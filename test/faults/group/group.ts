@@ -75,6 +75,12 @@ export class Group {
     this.sentinels = sentinels
   }
 
+  #logs(): string {
+    const tail = (name: string, logs: string) => `${name}:\n${logs.split('\n').slice(-25).join('\n')}`
+    const nodes = this.nodes.map(({ server, port }) => tail(`${server.name} ${server.port} as ${port}`, server.logs()))
+    return [...nodes, tail('a sentinel', this.sentinels.sentinels[0]!.logs())].join('\n')
+  }
+
   /** The node that the Sentinels say is the primary. */
   async primary(): Promise<GroupNode> {
     const port = await this.sentinels.primaryPort()
@@ -106,7 +112,7 @@ export class Group {
         state = `${linked} of ${this.nodes.length} in place, offset ${offset}, ${new Set(digests).size} data sets`
         return linked === this.nodes.length && new Set(digests).size === 1 ? digests[0] : undefined
       },
-      { timeoutMs: HEAL_TIMEOUT_MS, intervalMs: 100, what: () => `the group to settle: ${state}` },
+      { timeoutMs: HEAL_TIMEOUT_MS, intervalMs: 100, what: () => `the group to settle: ${state}\n${this.#logs()}` },
     )
   }
 }
@@ -125,7 +131,7 @@ export async function startGroup(t: Cleanup, kinds: readonly ServerKind[], args:
     nodes.push(new GroupNode(server, relay))
   }
   const [primary, ...replicas] = nodes
-  const sentinels = await startSentinels(t, primary!.port, { downAfterMs: 500, failoverTimeoutMs: 2500 })
+  const sentinels = await startSentinels(t, primary!.port, { downAfterMs: 1000, failoverTimeoutMs: 4000 })
   await knowsReplicas(
     sentinels,
     replicas.map(({ port }) => port),
