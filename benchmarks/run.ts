@@ -9,6 +9,7 @@ import { memoryAndLatency } from './scenarios/data.ts'
 import { embedded } from './scenarios/embedded.ts'
 import { proxyScenario } from './scenarios/proxy.ts'
 import { applyRate, fullSync, lag } from './scenarios/replication.ts'
+import { syncMode } from './scenarios/sync-mode.ts'
 import { throughput, withReplicas } from './scenarios/throughput.ts'
 import { scripts, types } from './scenarios/types.ts'
 import { type Row, save, table } from './support/report.ts'
@@ -35,6 +36,7 @@ const SCENARIOS: Record<string, (effort: Effort) => Promise<Row[]>> = {
   lag,
   proxy: proxyScenario,
   embedded,
+  'sync-mode': syncMode,
 }
 
 /** A server that answers wrongly is not measured. */

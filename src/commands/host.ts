@@ -355,6 +355,8 @@ export interface ReplicationHost {
   readonly secondOffset: number
   readonly replicas: readonly ReplicaInfo[]
   readonly syncMode: SyncModeInfo
+  /** Writes of this server that its successor lacked, kept in files since the start. */
+  readonly lostWrites: { readonly commands: number; readonly files: number; readonly lastFile: string }
   readonly filteredReplicas: readonly FilteredReplicaInfo[]
   /** Null when none is refused now. */
   readonly refusedSync: SyncRefusal | null

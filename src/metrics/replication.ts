@@ -150,6 +150,11 @@ const own: readonly Family[] = [
   gauge('tandem_sync_refused', 'Whether a full sync that would drop nearly all keys is being refused.', ({ host }) =>
     host.replication.refusedSync === null ? 0 : 1,
   ),
+  counter(
+    'tandem_lost_writes_total',
+    'Writes of this former primary that its successor had not acknowledged, kept in lost-writes files.',
+    ({ host }) => host.replication.lostWrites.commands,
+  ),
   counter('tandem_sync_waits_total', 'Batches of replies that waited for replicas (sync-replicas).', ({ host }) => {
     return host.replication.syncMode.counts.waits
   }),

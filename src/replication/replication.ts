@@ -22,6 +22,7 @@ import { Failover } from './failover.ts'
 import { FilteredFeeds } from './filtered/feeds.ts'
 import { filterOf } from './filtered/filter.ts'
 import { History, NO_ID } from './history.ts'
+import { LostWrites } from './lost-writes.ts'
 import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
 import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
@@ -49,6 +50,7 @@ export class Replication implements ReplicationHost {
   readonly handover: Failover
   readonly guard: ShrinkGuard
   readonly syncMode: SyncMode
+  readonly lostWrites: LostWrites
   /** Keys of the dump that were past their time at start. */
   readonly expiredAtStart: ExpiredKey[] = []
   /** A prefix of some primary's history is held, so PSYNC can ask to go on. */
@@ -73,6 +75,7 @@ export class Replication implements ReplicationHost {
     this.roleChangedAtMs = engine.now
     this.#backlogSize = new BacklogSize(this)
     this.guard = new ShrinkGuard(engine)
+    this.lostWrites = new LostWrites(this)
     this.stream = new ReplicationStream(this.history, () => engine.unixMs)
     this.replicaSet = new Replicas(engine, this.stream)
     this.fullSync = new FullSync(engine, this.history, this.stream, this.replicaSet, file)
@@ -192,6 +195,7 @@ export class Replication implements ReplicationHost {
     this.syncMode.failAll()
     this.stream.flush()
     if (wasPrimary) {
+      this.lostWrites.demoted(this.replicaSet.acknowledgedOf(host, port))
       this.canResume = true
       if (this.stream.backlog === null) this.createBacklog()
       this.#roleChanged(`replica of ${host}:${port}`)
@@ -256,6 +260,7 @@ export class Replication implements ReplicationHost {
   /** The primary continues our history, perhaps under a new name. */
   continued(replid: string): void {
     this.syncsFromPrimary.partial++
+    this.lostWrites.continued()
     this.canResume = true
     if (replid === '' || replid === this.history.replid) return
     this.engine.log('warning', `Master replication ID changed to ${replid}`)

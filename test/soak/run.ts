@@ -1,6 +1,7 @@
 /**
  * Long runs: `npm run soak [-- name …] [--seed N] [--minutes M]`. Prints the seed, repeats with it. Names: cuts (200 cut
  * links in each direction), store (mixed sizes against a map), corrupt (damaged payloads, as many as --mutations says),
+ * faults (groups under Sentinels that are broken, --schedules and --mode: async, wait, sync),
  * proxy (what connections read
  * through it, as many operations as --operations says), differential (generated commands against redis-server, as many as --commands says), or none for all.
  */
@@ -18,6 +19,8 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '20000' },
     operations: { type: 'string', default: '10000000' },
     commands: { type: 'string', default: '10000000' },
+    schedules: { type: 'string', default: '200' },
+    mode: { type: 'string', default: 'async,wait,sync' },
     mutations: { type: 'string', default: '200000' },
   },
   allowPositionals: true,
@@ -28,6 +31,7 @@ process.stdout.write(`seed ${seed}\n`)
 const SOAKS: Record<string, { file: string; env: Record<string, string> }> = {
   cuts: { file: 'cut-links', env: { CUTS: values.cuts, SEED: seed } },
   store: { file: 'store/keyspace', env: { RUNS: values.runs, SEED: seed } },
+  faults: { file: 'faults/schedules', env: { SCHEDULES: values.schedules, MODE: values.mode, SEED: seed } },
   corrupt: { file: 'faults/corrupt-payloads', env: { MUTATIONS: values.mutations, SEED: seed } },
   proxy: { file: 'proxy/session', env: { OPERATIONS: values.operations, SEED: seed } },
   differential: { file: 'differential/generated', env: { COMMANDS: values.commands, SEED: seed } },

@@ -53,7 +53,18 @@ export async function startSentinels(
     await waitUntil(() => sentinel.logs().includes('+monitor master main'), { timeoutMs: 10_000, what: 'a Sentinel' })
     const wire = await connect(port)
     // Its usual ten seconds between two looks at INFO would be the test's.
-    await wire.must('SENTINEL', 'DEBUG', 'PING-PERIOD', 200, 'INFO-PERIOD', 500, 'PUBLISH-PERIOD', 300, 'ASK-PERIOD', 200)
+    await wire.must(
+      'SENTINEL',
+      'DEBUG',
+      'PING-PERIOD',
+      200,
+      'INFO-PERIOD',
+      500,
+      'PUBLISH-PERIOD',
+      300,
+      'ASK-PERIOD',
+      200,
+    )
     await wire.close()
     sentinels.push(sentinel)
   }

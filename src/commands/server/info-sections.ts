@@ -210,7 +210,10 @@ export function replication(host: Host): string {
     text += lines({ min_slaves_good_slaves: replication.goodReplicas })
   }
   text += replicaLines(replication)
-  const { syncMode } = replication
+  const { syncMode, lostWrites } = replication
+  if (lostWrites.files > 0) {
+    text += lines({ lost_writes: lostWrites.commands, lost_writes_last_file: lostWrites.lastFile })
+  }
   if (syncMode.isWanted) {
     text += lines({
       sync_waits: syncMode.counts.waits,

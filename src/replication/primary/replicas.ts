@@ -35,6 +35,8 @@ export class Replicas {
   #ackWanted = false
   #ownStream: boolean
   #softLimitSince = new Map<Replica, number>()
+  /** By name, of those that are gone. */
+  #lastAcknowledged = new Map<string, number>()
   #loops = 0
 
   /** `ownStream`: it is this server's also while it is a replica itself; otherwise its primary's PINGs are passed on. */
@@ -61,6 +63,7 @@ export class Replicas {
     if (at < 0) return
     const [replica] = this.list.splice(at, 1)
     this.#softLimitSince.delete(replica!)
+    this.#lastAcknowledged.set(replica!.name, replica!.acknowledged)
     if (this.list.length === 0) this.noneSinceMs = this.#engine.now
     this.#engine.log('warning', `Connection with replica ${replica!.name} lost.`)
     this.trim()
@@ -169,6 +172,12 @@ export class Replicas {
     }
     if (this.#waiting.length > 0) this.#serveWaiting()
     this.onAck()
+  }
+
+  /** What the replica of this address has acknowledged, or had when it was last connected; 0 if it never was. */
+  acknowledgedOf(host: string, port: number): number {
+    const replica = this.list.find((one) => one.ip === host && one.announced.listeningPort === port)
+    return replica?.acknowledged ?? this.#lastAcknowledged.get(`${host}:${port}`) ?? 0
   }
 
   /** Online replicas that have acknowledged up to `offset`. */

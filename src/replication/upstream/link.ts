@@ -255,6 +255,7 @@ export class UpstreamLink implements Transport {
         return this.#continue(answer.replid)
       case 'full':
         log('notice', `Full resync from master: ${answer.replid}:${answer.offset}`)
+        this.#replication.lostWrites.save()
         this.#expectPayload(answer.replid, answer.offset)
         return
       case 'later':
