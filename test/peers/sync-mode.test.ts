@@ -130,6 +130,8 @@ describe('sync-replicas', () => {
     const thaw = freeze(t, servers[0]!)
     const writer = await connectFor(t, tandem.port)
     assert.equal(await writer.must('SET', 'cache:1', 'x'), 'OK')
+    // Nobody waits for a message, Sentinels least of all.
+    assert.equal(await writer.must('PUBLISH', 'money:1', 'x'), 0)
     const held = [writer.send('SET', 'money:1', 'x')]
     assert.equal(await isAnswered(held[0]!, primary), false)
     const careless = await connectFor(t, tandem.port)

@@ -9,7 +9,7 @@
 import { globMatch } from '../../bytes/glob.ts'
 import type { Client } from '../../commands/client.ts'
 import type { Command } from '../../commands/command.ts'
-import { FLAG_MAY_REPLICATE, FLAG_READONLY, FLAG_WRITE } from '../../commands/define.ts'
+import { FLAG_READONLY, FLAG_WRITE } from '../../commands/define.ts'
 import { errors } from '../../commands/errors.ts'
 import { FoundKeys, findKeys } from '../../commands/keys.ts'
 import type { Engine } from '../../engine/engine.ts'
@@ -108,7 +108,9 @@ export class SyncMode {
   kindOf(client: Client, request: Request, before: number): Mark['kind'] {
     const command = client.lastCommand
     if (command === undefined) return 'other'
-    if (this.#stream.offset > before) return this.#covers(command, request) ? 'write' : 'other'
+    // A message is in the stream too, and so is the end of a key that a read found past its time: nobody waits for those.
+    const writes = (command.flagBits & FLAG_WRITE) !== 0 || command.group === 'scripting' || command.name === 'exec'
+    if (writes && this.#stream.offset > before) return this.#covers(command, request) ? 'write' : 'other'
     if (!this.#reads || (command.flagBits & FLAG_READONLY) === 0) return 'other'
     return 'read'
   }
@@ -116,7 +118,6 @@ export class SyncMode {
   /** Whether sync-keys names a key of it. Of EXEC and scripts the keys are not looked at: they count. */
   #covers(command: Command, request: Request): boolean {
     if (this.#keys.length === 0 || !command.mayHaveKeys || command.group === 'scripting') return true
-    if ((command.flagBits & (FLAG_WRITE | FLAG_MAY_REPLICATE)) === 0) return true
     findKeys(command, request, this.#found, 0)
     for (let k = 0; k < this.#found.count; k++) {
       const i = this.#found.index(k)

@@ -22,6 +22,8 @@ export interface Outcome {
   /** Numbers of which a server said that it did not apply them. */
   readonly refused: Set<number>
   unknown: number
+  /** What was said last of a write that was not acknowledged. */
+  lastError: string
   /** The longest time between two acknowledged writes, milliseconds. */
   outageMs: number
   writes: number
@@ -40,7 +42,7 @@ export class Program {
     this.#group = group
     this.#promised = promised
     this.#copies = copies
-    this.outcome = { key, acknowledged: 0, tried: 0, refused: new Set(), unknown: 0, outageMs: 0, writes: 0 }
+    this.outcome = { key, acknowledged: 0, tried: 0, refused: new Set(), unknown: 0, lastError: '', outageMs: 0, writes: 0 }
     this.#done = this.#run()
   }
 
@@ -73,16 +75,19 @@ export class Program {
   async #write(value: number): Promise<'acknowledged' | 'refused' | 'unknown'> {
     try {
       this.#wire ??= await within(this.#connect(), ANSWER_MS, 'a connection')
-    } catch {
+    } catch (error) {
+      this.outcome.lastError = String(error)
       return 'refused'
     }
     try {
       const reply = await within(this.#wire.send('SET', this.outcome.key, value), ANSWER_MS, 'an answer')
+      if (isError(reply)) this.outcome.lastError = reply.error
       if (isError(reply)) return /applied here/.test(reply.error) ? 'unknown' : 'refused'
       if (this.#promised !== 'wait') return 'acknowledged'
       const copies = await within(this.#wire.send('WAIT', this.#copies, 1000), ANSWER_MS, 'an answer')
       return typeof copies === 'number' && copies >= this.#copies ? 'acknowledged' : 'unknown'
-    } catch {
+    } catch (error) {
+      this.outcome.lastError = String(error)
       return 'unknown'
     }
   }
