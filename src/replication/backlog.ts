@@ -34,9 +34,9 @@ export class Backlog {
     this.#base = offset
   }
 
-  /** Oldest offset from which a replica may resume. */
+  /** Oldest offset from which a replica may resume: further back than the size while a slow replica needs it. */
   get start(): number {
-    return Math.max(this.#start, this.end - this.size)
+    return this.#start
   }
 
   get histlen(): number {
