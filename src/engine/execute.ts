@@ -390,7 +390,7 @@ export class Executor {
         all &= queued.flagBits
       }
     }
-    if ((flags & FLAG_PROTECTED) !== 0) {
+    if ((command.flagBits & FLAG_PROTECTED) !== 0) {
       const text = engine.protectedRefusal(client, command)
       if (text !== null) return text
     }

@@ -240,9 +240,10 @@ export class Clients implements ClientsHost {
   checkOutput(connection: Connection): void {
     const { client } = connection
     const kind = client.kind
-    if (kind === 'master' || client.closing) return
+    // Replicas are measured by what they have not read of the stream: Replicas.trim().
+    if (kind === 'master' || kind === 'replica' || client.closing) return
     const limits = this.engine.config.get('client-output-buffer-limit')
-    const limit = kind === 'replica' ? limits.replica : kind === 'pubsub' ? limits.pubsub : limits.normal
+    const limit = kind === 'pubsub' ? limits.pubsub : limits.normal
     if (limit.hardBytes === 0 && limit.softBytes === 0) return
     const pending = connection.pendingBytes
     const now = this.engine.unixMs

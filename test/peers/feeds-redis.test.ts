@@ -97,6 +97,29 @@ describe('a real redis-server follows Tandem', () => {
     await sameData(primary, replica)
   })
 
+  it('is not cut by an output limit below what the backlog holds anyway', async () => {
+    const tandem = await startTandem(file, {
+      args: ['--repl-backlog-size', '100mb', '--client-output-buffer-limit', 'replica 512k 0 0'],
+    })
+    const redis = await startRedis(file)
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
+    await follow(replica, tandem.port)
+    const large = Buffer.alloc(10 * 1024 * 1024, 'x')
+    await primary.pipeline([
+      ['MULTI'],
+      ['CLIENT', 'KILL', 'TYPE', 'replica'],
+      ['SET', 'large', large],
+      ['SET', 'large', large],
+      ['DEBUG', 'SLEEP', 0.5],
+      ['EXEC'],
+    ])
+    await primary.must('SET', 'large', large)
+    await sameData(primary, replica)
+    const stats = await info(primary, 'stats')
+    assert.equal(stats.get('sync_full'), '1')
+    assert.equal(stats.get('sync_partial_ok'), '1')
+  })
+
   it('min-replicas-to-write refuses writes without enough replicas', async () => {
     const tandem = await startTandem(file, { args: ['--min-replicas-to-write', '1'] })
     const redis = await startRedis(file)

@@ -42,7 +42,16 @@ export class Program {
     this.#group = group
     this.#promised = promised
     this.#copies = copies
-    this.outcome = { key, acknowledged: 0, tried: 0, refused: new Set(), unknown: 0, lastError: '', outageMs: 0, writes: 0 }
+    this.outcome = {
+      key,
+      acknowledged: 0,
+      tried: 0,
+      refused: new Set(),
+      unknown: 0,
+      lastError: '',
+      outageMs: 0,
+      writes: 0,
+    }
     this.#done = this.#run()
   }
 
