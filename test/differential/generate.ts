@@ -296,7 +296,7 @@ export class Generator {
     switch (draw.below(DELICATE.test(name) ? 3 : 6)) {
       case 0:
         // Without a count it would be a draw.
-        if (args.length > first && name !== 'spop') args.pop()
+        if (args.length > first && name !== 'spop' && name !== 'command|info') args.pop()
         return true
       case 1:
         args.push(draw.below(2) === 0 || DELICATE.test(name) ? 'EXTRA' : draw.of(LIMITS))
@@ -305,7 +305,7 @@ export class Generator {
         if (args.length > first) args.push(args[at]!)
         return true
       case 3:
-        if (args.length > first) args.splice(at, 1)
+        if (args.length > first && name !== 'command|info') args.splice(at, 1)
         return true
       case 4: {
         const other = first + draw.below(Math.max(1, args.length - first))
