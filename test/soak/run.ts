@@ -1,9 +1,8 @@
 /**
- * Long runs: `npm run soak [-- name …] [--seed N] [--minutes M]`. Prints the seed, repeats with it. Names: cuts (200 cut
- * links in each direction), store (mixed sizes against a map), corrupt (damaged payloads, as many as --mutations says),
- * faults (groups under Sentinels that are broken, --schedules and --mode: async, wait, sync),
- * proxy (what connections read
- * through it, as many operations as --operations says), differential (generated commands against redis-server, as many as --commands says), or none for all.
+ * Long runs: `npm run soak [-- name …] [--seed N]`. Prints the seed, repeats with it. Names, or none for all: cuts (200 cut
+ * links in each direction, --cuts), store (mixed sizes against a map, --runs), corrupt (damaged payloads, --mutations),
+ * faults (groups under Sentinels that are broken, --schedules and --mode: async, wait, sync), proxy (what connections read
+ * through it, --operations), differential (generated commands against redis-server, --commands).
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
