@@ -9,7 +9,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 
-const LARGE_BYTES = 256 * 1024 * 1024
+const LARGE_BYTES = 512 * 1024 * 1024
 
 export class Attendant {
   #child: ChildProcess | null = null

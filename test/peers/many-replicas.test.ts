@@ -68,10 +68,12 @@ describe('a primary of many replicas', () => {
       const fields = await info(primary, 'replication')
       return [0, 1].map((i) => /state=(\w+)/.exec(String(fields.get(`slave${i}`)))?.[1]).sort()
     }
-    await waitUntil(async () => JSON.stringify(await states()) === '["send_bulk","wait_bgsave"]', {
+    await waitUntil(async () => JSON.stringify(await states()) === '["wait_bgsave","wait_bgsave"]', {
       timeoutMs: 10_000,
-      what: 'one replica that is sent its payload, and one that waits',
+      what: 'two replicas that wait',
     })
+    await waitUntil(() => tandem.logs().includes('Starting BGSAVE for SYNC'), { what: 'the first snapshot' })
+    assert.equal(tandem.logs().match(/Starting BGSAVE for SYNC/g)?.length, 1)
     // At the old rate it would take half an hour.
     await primary.must('CONFIG', 'SET', 'repl-sync-max-rate', 0)
     for (const replica of replicas) {

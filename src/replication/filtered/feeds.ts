@@ -82,7 +82,7 @@ export class FilteredFeeds implements StreamSink {
         filter: filter.text,
         ip: replica.ip,
         port: replica.announced.listeningPort,
-        state: replica.state,
+        state: replica.shownState,
         offset: replica.acknowledged,
         lagBytes: Math.max(0, stream.offset - replica.acknowledged),
         lagMs: stream.ageOf(replica.acknowledged),

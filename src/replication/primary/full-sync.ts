@@ -172,6 +172,8 @@ export class FullSync {
       toDisk: !toSockets,
       attendant: toSockets ? new Attendant(engine, 'tandem-rdb-to-slaves', (signal) => this.#killed(signal)) : null,
     }
+    const { attendant } = this.#running
+    if (attendant !== null) engine.log('notice', `Background RDB transfer started by pid ${attendant.pid}`)
     if (toSockets) this.#startSockets(this.#running)
     else this.#startDisk(this.#running)
   }
@@ -258,7 +260,9 @@ export class FullSync {
   }
 
   #sent(running: Running): void {
-    for (const replica of running.replicas) replica.client.send(running.mark)
+    const up = running.replicas.filter((replica) => !replica.client.closing)
+    for (const replica of up) replica.client.send(running.mark)
+    this.#engine.log('warning', `Diskless rdb transfer, done reading from pipe, ${up.length} replicas still up.`)
     this.#engine.log('notice', 'Background RDB transfer terminated with success')
     for (const replica of running.replicas) this.#online(replica, true)
     this.#finish(running, true)
@@ -351,6 +355,7 @@ export class FullSync {
   #sendFile(replica: Replica, path: string, running: Running, done: () => void): void {
     const size = statSync(path).size
     running.bytes = size
+    replica.isSentFile = true
     const startedAtMs = this.#engine.unixMs
     let sent = 0
     replica.client.send(Buffer.from(`$${size}\r\n`, 'latin1'))

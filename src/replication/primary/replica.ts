@@ -38,6 +38,8 @@ export class Replica {
   state: ReplicaState
   /** Offset up to which the stream has been handed to the socket. */
   sent = 0
+  /** Its payload comes from a file, which is being sent. */
+  isSentFile = false
   /** More of the stream follows when its socket has taken what it was given. */
   isFull = false
   /** Offset that it has acknowledged, and when (Unix ms). */
@@ -69,6 +71,11 @@ export class Replica {
     const { listeningPort } = this.announced
     if (listeningPort > 0) return `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${listeningPort}`
     return `client id #${this.client.id}`
+  }
+
+  /** As INFO tells it: Redis says wait_bgsave also while a snapshot goes straight to the socket. */
+  get shownState(): ReplicaState {
+    return this.state === 'send_bulk' && !this.isSentFile ? 'wait_bgsave' : this.state
   }
 
   /** Receives the stream (not only a snapshot). */

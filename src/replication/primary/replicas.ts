@@ -238,7 +238,7 @@ export class Replicas {
     return this.list.map((replica) => ({
       ip: replica.ip,
       port: replica.announced.listeningPort,
-      state: replica.state,
+      state: replica.shownState,
       offset: replica.acknowledged,
       lagSeconds: replica.state === 'online' ? Math.floor((this.#engine.now - replica.acknowledgedAtMs) / 1000) : 0,
       lagBytes: Math.max(0, offset - replica.acknowledged),

@@ -338,6 +338,7 @@ export class UpstreamLink implements Transport {
         `MASTER <-> REPLICA sync: ${async ? 'Async loading' : 'Loading'} into a second data set`,
       )
     }
+    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
     this.#replication.loadingBegan(Math.max(0, this.payloadTotalBytes), async)
   }
 
@@ -364,6 +365,16 @@ export class UpstreamLink implements Transport {
       return this.#loadFailed(error)
     }
     if (payload.complete) void this.#load(payload)
+    else if (payload.pauseMs >= 1) this.#pause(payload.pauseMs)
+  }
+
+  /** Reads on after a while. */
+  #pause(milliseconds: number): void {
+    const socket = this.#socket
+    socket?.pause()
+    setTimeout(() => {
+      if (socket === this.#socket) socket?.resume()
+    }, milliseconds)
   }
 
   async #load(payload: Payload): Promise<void> {
@@ -381,7 +392,6 @@ export class UpstreamLink implements Transport {
         if (replication.guard.refuses(keys, full.replid)) return this.#refuse()
       }
       this.#beginLoading(payload.target)
-      this.#engine.log('notice', 'MASTER <-> REPLICA sync: Loading DB in memory')
       const loaded = await payload.load()
       if (socket !== this.#socket) return
       clearInterval(this.#beat)

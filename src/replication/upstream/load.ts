@@ -43,6 +43,8 @@ export class Payload {
   readonly target: LoadTarget
   bytes = 0
   complete = false
+  /** What key-load-delay makes of the last chunk, milliseconds. */
+  pauseMs = 0
   /** What came behind the payload: the beginning of the stream. */
   rest: Buffer = Buffer.alloc(0)
 
@@ -108,8 +110,11 @@ export class Payload {
   }
 
   #take(piece: Buffer): void {
-    if (this.target !== 'file') this.#loader.feed(piece)
-    else if (piece.length > 0) writeSync(this.#file, piece)
+    if (this.target !== 'file') {
+      const before = this.#loader.keysLoaded
+      this.#loader.feed(piece)
+      this.pauseMs = ((this.#loader.keysLoaded - before) * this.#engine.config.get('key-load-delay')) / 1000
+    } else if (piece.length > 0) writeSync(this.#file, piece)
   }
 
   /** Of a complete payload. */
