@@ -377,7 +377,7 @@ export class Executor {
     }
     this.#engine.tracking.done(client, command)
     this.#engine.countError(reply.lastError, 1)
-    if (client.isMaster) this.#engine.errorToPeer(client, reply.lastError)
+    if (client.isMaster || client.kind === 'replica') this.#engine.errorToPeer(client, reply.lastError)
   }
 
   #refusal(client: Client, command: Command, args: Request): string | null {

@@ -294,7 +294,9 @@ export class Connection implements Transport {
     if (client.replyMode !== 'on') reply.muted = client.replyMode !== 'skip-next'
     if (this.#clients.sync !== null) this.#waiting.runs()
     if (engine.evictsClients) this.runningBytes = request.rawEnd - request.rawStart
+    const before = client.kind === 'replica' ? reply.length : -1
     const outcome = engine.executor.process(client, request, reply)
+    if (before >= 0 && reply.length > before) return this.#repliedToReplica(reply)
     if (this.#clients.sync !== null) this.#waiting.ran(request, reply.length)
     this.runningBytes = 0
     if (reply.muted) reply.muted = false
@@ -306,6 +308,20 @@ export class Connection implements Transport {
     if (client.replyMode === 'skip') client.replyMode = 'on'
     else if (client.replyMode === 'skip-next') client.replyMode = 'skip'
     return outcome === DONE && !client.closing && !reply.overflowed
+  }
+
+  /** It would be a part of the stream to the replica. redis 7.0.15 networking.c _addReplyToBufferOrList */
+  #repliedToReplica(reply: ReplyWriter): boolean {
+    const { client } = this
+    const { log, unixMs } = this.#clients.engine
+    const name = client.lastCommand?.fullName ?? ''
+    log(
+      'notice',
+      `Replica generated a reply to command '${name}', disconnecting it: ${clientInfo(client, unixMs, null)}`,
+    )
+    reply.clear()
+    client.close('now')
+    return false
   }
 
   #protocolError(parser: RequestParser, reply: ReplyWriter): void {
