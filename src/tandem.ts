@@ -109,6 +109,7 @@ export class Tandem {
     }
     replication.onNewHistory = () => void aof.turnOnAgain()
     clients.beforeReplies = () => aof.file.beforeReplies()
+    aof.file.onSynced = () => replication.diskSynced()
     const { syncMode } = replication
     syncMode.onChange = () => {
       clients.sync = syncMode.isWanted ? syncMode : null
@@ -183,6 +184,7 @@ export class Tandem {
       this.replication.follow(host, Number(port))
     }
     this.proxy?.start()
+    this.replication.syncMode.refresh()
     if (config.get('port') > 0) log('notice', 'Ready to accept connections')
     if (config.get('unixsocket') !== '') {
       log('notice', `The server is now ready to accept connections at ${config.get('unixsocket')}`)

@@ -17,6 +17,10 @@ export interface AofHost {
   readonly bufferBytes: number
   readonly pendingSyncs: number
   readonly delayedSyncs: number
+  /** All of the stream up to here is on disk; -1 when there is no append-only file, or its first base is waited for. */
+  readonly syncedOffset: number
+  /** Bytes fed since the start, and those of them that are on disk. */
+  readonly file: { readonly fedBytes: number; readonly syncedBytes: number }
   /** BGREWRITEAOF: the text to reply, or an error text behind '-'. */
   rewriteInBackground(): string
   /** DEBUG LOADAOF */

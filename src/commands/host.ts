@@ -316,6 +316,10 @@ export interface SyncRefusal {
 /** sync-replicas: what waited for replicas, since the start. */
 export interface SyncModeInfo {
   readonly isWanted: boolean
+  /** How many replicas a write has to reach now: a number, or what a majority of the group comes to. */
+  readonly copies: number
+  /** Servers of the group, this one among them. */
+  readonly groupSize: number
   readonly counts: { readonly waits: number; readonly timeouts: number; readonly degraded: number }
   readonly waitedMs: number
   /** Connections whose replies wait now. */
@@ -385,7 +389,7 @@ export interface ReplicationHost {
   replconf(call: CallLike): void
   /** DEBUG CHANGE-REPL-ID: a new history, which no replica can continue. */
   changeId(): void
-  wait(call: CallLike): void
+  readonly waits: { wait(call: CallLike): void; waitAof(call: CallLike): void }
   /** A replica whose link is down serves stale data. */
   readonly stale: boolean
   readonly readOnly: boolean

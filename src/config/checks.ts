@@ -31,6 +31,13 @@ export function checkConsistency(value: string): string | undefined {
   return 'must be eventual, session, bounded <milliseconds> [fail] or linearizable'
 }
 
+export const SYNC_REPLICAS_MAX = 64
+
+export function checkSyncReplicas(value: string): string | undefined {
+  if (/^\d{1,2}$/.test(value) && Number(value) <= SYNC_REPLICAS_MAX) return undefined
+  return value === 'quorum' ? undefined : `must be a number from 0 to ${SYNC_REPLICAS_MAX}, or quorum`
+}
+
 /** The variables of proc-title-template; false: it may be empty, so it is no title on its own. */
 const TITLE_VARIABLES = new Map([
   ['title', false],

@@ -1,5 +1,5 @@
 /** Options of replication and of the cluster. They follow redis 7.0.15 config.c static_configs. */
-import { checkConsistency, checkHostname } from './checks.ts'
+import { checkConsistency, checkHostname, checkSyncReplicas } from './checks.ts'
 import {
   bool,
   choice,
@@ -63,7 +63,10 @@ export const REPLICATION_OPTIONS = [
     100,
     'Refuses a full sync that comes by itself and would drop more than so many percent of the keys; 0 takes all',
   ),
-  integer('sync-replicas', 0, 0, 64, 'Replicas that must have a write before it is answered; 0 does not wait'),
+  text('sync-replicas', '0', 'Replicas that must have a write before it is answered: 0 to 64, or quorum', {
+    check: checkSyncReplicas,
+  }),
+  integer('sync-group-size', 0, 0, 65, 'Servers of the group that quorum is a majority of; 0 are those that are known'),
   integer('sync-timeout', 1000, 1, INT_MAX, 'How long an answer waits for them', MILLISECONDS),
   choice('sync-timeout-action', 'fail', ['fail', 'degrade'], 'What becomes of an answer that waited so long'),
   text('sync-keys', '', 'Globs of the keys whose writes wait; none is all keys'),

@@ -94,7 +94,7 @@ export class Engine implements Host {
   onKeyEvent: ((event: string, key: Uint8Array | null, database: number) => void) | null = null
   activeExpire = true
   /** Subcommands that Redis does not have, so that COMMAND does not tell of them: `client|sync-replicas`. */
-  readonly ownSubcommands = new Map<string, (client: Client, args: Request, reply: ReplyWriter) => void>()
+  readonly ownSubcommands = new Map<string, Command>()
 
   // State that the checks of each command read; kept up by who owns it.
   maxmemory = 0
@@ -115,6 +115,10 @@ export class Engine implements Host {
   proxy: Router | null = null
   /** min-replicas-to-write; 0 also when min-replicas-max-lag turns the check off. */
   minReplicas = 0
+  /** Replicas without which a write that has to be copied is refused before it runs (sync-replicas). */
+  syncCopies = 0
+  /** A write that is not copied in time is an error (sync-timeout-action). */
+  syncFails = true
   diskError: string | null = null
   ignoresMaxmemory = true
   latencyTracking = true
@@ -269,8 +273,11 @@ export class Engine implements Host {
     return `ERR ${name.toUpperCase()} command not allowed. If the ${option} option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.`
   }
 
-  get lacksGoodReplicas(): boolean {
-    const wanted = this.minReplicas
+  /** Whether a write of this client has to be refused: min-replicas-to-write, sync-replicas. */
+  lacksReplicas(client: Client): boolean {
+    const own = client.syncReplicas
+    const copies = own < 0 ? this.syncCopies : this.syncFails ? own : 0
+    const wanted = Math.max(this.minReplicas, copies)
     return wanted !== 0 && !this.isReplica && this.replication.goodReplicas < wanted
   }
 
@@ -464,14 +471,10 @@ export class Engine implements Host {
     config.on('maxmemory', () => this.evictor.limitChanged())
     follow(
       () => {
-        const wanted = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
-        const copies = config.get('sync-timeout-action') === 'fail' ? config.get('sync-replicas') : 0
-        this.minReplicas = Math.max(wanted, copies)
+        this.minReplicas = config.get('min-replicas-max-lag') === 0 ? 0 : config.get('min-replicas-to-write')
       },
       'min-replicas-to-write',
       'min-replicas-max-lag',
-      'sync-replicas',
-      'sync-timeout-action',
     )
     follow(() => {
       this.notifies = config.get('notify-keyspace-events')

@@ -116,15 +116,13 @@ export class Executor {
       return DONE
     }
     if (command.subcommands !== undefined && args.argc > 1) {
-      const sub = table.lookupSub(command, args.buf, args.start(1), args.end(1))
+      let sub = table.lookupSub(command, args.buf, args.start(1), args.end(1))
       if (sub === undefined) {
         const outcome = engine.proxy?.unknown(client, command, args, reply) ?? RUN_HERE
         if (outcome !== RUN_HERE) return outcome
-        const own = engine.ownSubcommands.get(`${command.name}|${args.lower(1)}`)
-        if (own !== undefined) {
-          own(client, args, reply)
-          return DONE
-        }
+        sub = engine.ownSubcommands.get(`${command.name}|${args.lower(1)}`)
+      }
+      if (sub === undefined) {
         const text = errors.unknownSubcommandOnly(args.latin1(1).slice(0, 128), command.name.toUpperCase())
         this.#reject(client, undefined, reply, text)
         return DONE
@@ -409,7 +407,7 @@ export class Executor {
     }
     if (!client.isMaster) {
       if (engine.diskError !== null && (isWrite || command.name === 'ping')) return engine.diskError
-      if (isWrite && engine.lacksGoodReplicas) return errors.noReplicas
+      if (isWrite && engine.lacksReplicas(client)) return errors.noReplicas
       if (isWrite && engine.isReadOnly && engine.proxy === null) return errors.readOnly
     }
     if (client.resp === 2 && client.subscriptions > 0 && !SUBSCRIBER_COMMANDS.has(command.fullName)) {

@@ -48,6 +48,7 @@ export class BacklogSize {
   #expire(): void {
     const { engine, stream, role, replicaSet } = this.#replication
     const ttl = engine.config.get('repl-backlog-ttl')
+    if (this.#replication.syncMode.isWanted) return
     if (stream.backlog === null || role === 'slave' || replicaSet.list.length > 0 || ttl === 0) return
     if (engine.now - replicaSet.noneSinceMs <= ttl * 1000) return
     this.#replication.freeBacklog()

@@ -4,7 +4,6 @@
  * replicationSetMaster, replicationUnsetMaster).
  */
 import type { Client } from '../commands/client.ts'
-import { errors } from '../commands/errors.ts'
 import type {
   CallLike,
   FailoverRequest,
@@ -31,6 +30,7 @@ import { ReplicationStream } from './stream.ts'
 import { SyncMode } from './sync/sync-mode.ts'
 import { ShrinkGuard } from './upstream/guard.ts'
 import { UpstreamLink } from './upstream/link.ts'
+import { Waits } from './waits.ts'
 
 const EVENTS_MAX = 1024
 
@@ -50,6 +50,7 @@ export class Replication implements ReplicationHost {
   readonly handover: Failover
   readonly guard: ShrinkGuard
   readonly syncMode: SyncMode
+  readonly waits: Waits
   readonly lostWrites: LostWrites
   /** Keys of the dump that were past their time at start. */
   readonly expiredAtStart: ExpiredKey[] = []
@@ -82,8 +83,11 @@ export class Replication implements ReplicationHost {
     this.#psync = new Psync(this)
     this.#file = file
     this.handover = new Failover(this)
+    this.waits = new Waits(engine, this.replicaSet, this.stream)
     this.syncMode = new SyncMode(engine, this.replicaSet, this.stream)
+    this.syncMode.onNeedsStream = () => this.ensureBacklog()
     this.replicaSet.onAck = () => {
+      this.waits.serve()
       this.handover.acknowledged()
       this.syncMode.acknowledged()
     }
@@ -97,7 +101,7 @@ export class Replication implements ReplicationHost {
     engine.config.on('repl-backlog-size', () => {
       if (this.stream.backlog !== null) this.stream.backlog.size = engine.config.get('repl-backlog-size')
     })
-    for (const name of ['replica-serve-stale-data', 'replica-read-only'] as const) {
+    for (const name of ['replica-serve-stale-data', 'replica-read-only', 'sync-reads'] as const) {
       engine.config.on(name, () => this.linkChanged())
     }
   }
@@ -213,6 +217,7 @@ export class Replication implements ReplicationHost {
     this.#link.stop()
     this.#link = null
     this.canResume = false
+    this.lostWrites.decided()
     this.lastDatabase = 0
     this.stream.flush()
     this.history.shift()
@@ -252,7 +257,9 @@ export class Replication implements ReplicationHost {
     engine.isReadOnly = engine.isReplica && engine.config.get('replica-read-only')
     engine.localExpires.isActive = engine.isReplica && !engine.isReadOnly
     if (!engine.isReplica) engine.localExpires.forget()
-    engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
+    // What its successor may lack is not shown again (sync-reads), until it is known that nothing is lost or it is gone.
+    const showsStale = engine.config.get('replica-serve-stale-data') && !this.lostWrites.hides
+    engine.isStale = engine.isReplica && !this.linkUp && !showsStale
     this.onLink()
     this.stream.onApplied()
   }
@@ -260,7 +267,7 @@ export class Replication implements ReplicationHost {
   /** The primary continues our history, perhaps under a new name. */
   continued(replid: string): void {
     this.syncsFromPrimary.partial++
-    this.lostWrites.continued()
+    this.lostWrites.decided()
     this.canResume = true
     if (replid === '' || replid === this.history.replid) return
     this.engine.log('warning', `Master replication ID changed to ${replid}`)
@@ -273,6 +280,7 @@ export class Replication implements ReplicationHost {
   synchronised(replid: string, offset: number, streamDb: number): void {
     this.syncsFromPrimary.full++
     this.guard.taken()
+    this.lostWrites.decided()
     this.lastDatabase = Math.max(0, streamDb)
     this.history.replid = replid === '' ? NO_ID : replid
     this.history.offset = Math.max(0, offset)
@@ -353,25 +361,15 @@ export class Replication implements ReplicationHost {
     this.#psync.replconf(call)
   }
 
+  /** The primary asks for it. */
   sendAck(): void {
-    this.#link?.sendAck()
+    this.#link?.sendAck(true)
   }
 
-  wait(call: CallLike): void {
-    const { args, reply, client } = call
-    if (this.#link !== null) {
-      return reply.error(
-        'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
-      )
-    }
-    const count = args.integer(1)
-    if (Number.isNaN(count)) return reply.error(errors.notInteger)
-    const timeout = args.integer(2)
-    if (Number.isNaN(timeout)) return reply.error('ERR timeout is not an integer or out of range')
-    if (timeout < 0) return reply.error(errors.timeoutNegative)
-    const acknowledged = this.replicaSet.acknowledgedCount(client.writeOffset)
-    if (acknowledged >= count || this.engine.inExec) return reply.integer(acknowledged)
-    this.replicaSet.wait(client, count, timeout)
+  /** The append-only file has more on disk than before, or was turned off. */
+  diskSynced(): void {
+    this.waits.serve()
+    this.#link?.diskSynced()
   }
 
   acknowledged(offset: number): number {
@@ -379,6 +377,7 @@ export class Replication implements ReplicationHost {
   }
 
   clientGone(client: Client): void {
+    this.waits.clientGone(client)
     this.replicaSet.clientGone(client)
     this.filtered.clientGone(client)
   }
@@ -497,6 +496,7 @@ export class Replication implements ReplicationHost {
     this.replicaSet.cron(!this.handover.isActive)
     this.fullSync.cron()
     this.filtered.cron()
+    this.syncMode.refresh()
     this.#backlogSize.cron()
   }
 

@@ -282,6 +282,8 @@ export class Connection implements Transport {
       engine.stats.writesProcessed++
       if (this.#clients.sync === null && this.#waits === null) reply.drain(this)
       else this.#waiting.drain(reply)
+    } else {
+      this.#waits?.forget()
     }
     if (client.closing) this.close('after-replies')
     else if (engine.evictsClients) this.#clients.memory.count(this)
@@ -292,7 +294,7 @@ export class Connection implements Transport {
     const { client } = this
     const { engine } = this.#clients
     if (client.replyMode !== 'on') reply.muted = client.replyMode !== 'skip-next'
-    if (this.#clients.sync !== null) this.#waiting.runs()
+    if (this.#clients.sync !== null) this.#waiting.runs(reply.length)
     if (engine.evictsClients) this.runningBytes = request.rawEnd - request.rawStart
     const before = client.kind === 'replica' ? reply.length : -1
     const outcome = engine.executor.process(client, request, reply)

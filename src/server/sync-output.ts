@@ -3,14 +3,14 @@
  * batch ends, and what is held back. Once something is held, everything later waits behind it.
  */
 import type { Client } from '../commands/client.ts'
-import { FLAG_BLOCKING, FLAG_WRITE } from '../commands/define.ts'
 import type { HeldOutput, Mark } from '../replication/sync/held-output.ts'
-import type { Holder } from '../replication/sync/sync-mode.ts'
+import type { Holder, SyncMode } from '../replication/sync/sync-mode.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import type { Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 
+const PUSH = 0x3e
 const NULLS: readonly string[] = ['$-1\r\n', '*-1\r\n', '_\r\n']
 
 export class SyncOutput implements Holder {
@@ -40,16 +40,24 @@ export class SyncOutput implements Holder {
     return bytes
   }
 
-  /** A request is about to run. */
-  runs(): void {
+  /** A request is about to run; the replies of the batch so far end at `end`. */
+  runs(end: number): void {
     this.#before = this.#clients.sync?.offset ?? 0
+    const last = this.#marks.at(-1)?.end ?? 0
+    // Of requests that ran before the setting was turned on.
+    if (end > last) this.#marks.push({ end, kind: 'other', offset: 0, copies: 0 })
   }
 
   /** It ran; the replies of the batch now end at `end`. */
   ran(request: Request, end: number): void {
     const { sync } = this.#clients
     if (sync === null) return
-    this.#marks.push({ end, kind: sync.kindOf(this.client, request, this.#before), offset: sync.offset })
+    this.#mark(end, sync.kindOf(this.client, request, this.#before), sync)
+  }
+
+  #mark(end: number, kind: Mark['kind'], sync: SyncMode): void {
+    const copies = kind === 'other' ? 0 : sync.copiesFor(this.client)
+    this.#marks.push({ end, kind, offset: sync.offset, copies })
   }
 
   /** The batch is over. */
@@ -57,16 +65,18 @@ export class SyncOutput implements Holder {
     const marks = this.#marks
     this.#marks = []
     const { sync } = this.#clients
-    if (sync !== null) {
-      const copies = sync.copiesFor(this.client)
-      if (this.isHolding || sync.mustHold(marks, copies)) {
-        sync.hold(this, reply.takeBytes(), marks, copies)
-        return
-      }
+    if (sync !== null && (this.isHolding || sync.mustHold(marks))) {
+      sync.hold(this, reply.takeBytes(), marks)
+      return
     }
     this.isPassing = true
     reply.drain(this.#connection)
     this.isPassing = false
+  }
+
+  /** Nothing was answered (CLIENT REPLY OFF). */
+  forget(): void {
+    this.#marks = []
   }
 
   /** Output outside of a batch: messages, and what a client that was blocked is given. True if it is held. */
@@ -74,13 +84,13 @@ export class SyncOutput implements Holder {
     const { sync } = this.#clients
     if (this.isPassing || sync === null || this.client.kind === 'replica') return false
     const bytes = Buffer.concat(buffers)
-    const flags = this.client.lastCommand?.flagBits ?? 0
-    const isServed = (flags & FLAG_WRITE) !== 0 && (flags & FLAG_BLOCKING) !== 0 && this.client.kind === 'normal'
-    const isWrite = isServed && !(bytes.length <= 5 && NULLS.includes(bytes.latin1Slice(0, bytes.length)))
-    const marks: Mark[] = [{ end: bytes.length, kind: isWrite ? 'write' : 'other', offset: sync.offset }]
-    const copies = sync.copiesFor(this.client)
-    if (!this.isHolding && !sync.mustHold(marks, copies)) return false
-    sync.hold(this, bytes, marks, copies)
+    const isReply = this.client.resp === 3 ? bytes[0] !== PUSH : this.client.kind === 'normal'
+    const isNull = bytes.length <= 5 && NULLS.includes(bytes.latin1Slice(0, bytes.length))
+    this.#mark(bytes.length, isReply && !isNull ? sync.servedKind(this.client) : 'other', sync)
+    const marks = this.#marks
+    this.#marks = []
+    if (!this.isHolding && !sync.mustHold(marks)) return false
+    sync.hold(this, bytes, marks)
     return true
   }
 
@@ -91,7 +101,8 @@ export class SyncOutput implements Holder {
     this.isPassing = true
     this.#connection.writeBuffers([first.bytes])
     this.isPassing = false
-    if (this.held.length === 0 && this.client.closing) this.client.close('after-replies')
+    // Not through the client, which is closing already.
+    if (this.held.length === 0 && this.client.closing) this.#connection.close('after-replies')
   }
 
   gone(): void {

@@ -1,59 +1,17 @@
 /** sync-replicas: a write is answered when so many real replicas have it, or with an error; other clients go on. */
 import assert from 'node:assert/strict'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { field, follow, info, sameData, wires } from '../support/replicas.ts'
-import type { ServerProcess } from '../support/server-process.ts'
-import { type ServerKind, startServer, startTandem, type TandemPeer } from '../support/tandem.ts'
+import { field, info, sameData } from '../support/replicas.ts'
+import { freeze, isAnswered, MISSED, startSyncGroup } from '../support/sync-group.ts'
 import { waitUntil } from '../support/wait-until.ts'
-import { connectFor, type Wire } from '../support/wire.ts'
+import { connectFor } from '../support/wire.ts'
 
 const file = fileCleanup()
-const MISSED = { error: 'NOREPLICAS The write was applied here, but 1 replicas did not acknowledge it in time.' }
-
-interface Setup {
-  tandem: TandemPeer
-  primary: Wire
-  servers: ServerProcess[]
-  replicas: Wire[]
-}
-
-async function setup(kinds: readonly ServerKind[], args: readonly string[]): Promise<Setup> {
-  const tandem = await startTandem(file, { args: ['--sync-timeout', '30000', ...args] })
-  const servers = await Promise.all(kinds.map((kind) => startServer(file, kind)))
-  const [primary, ...replicas] = (await wires(tandem, ...servers)) as [Wire, ...Wire[]]
-  for (const replica of replicas) await follow(replica, tandem.port)
-  await waitUntil(async () => (await field(primary, 'replication', 'connected_slaves')) === String(kinds.length), {
-    what: 'the replicas',
-  })
-  return { tandem, primary, servers, replicas }
-}
-
-function freeze(t: TestContext, server: ServerProcess): () => void {
-  process.kill(server.pid, 'SIGSTOP')
-  let isFrozen = true
-  const thaw = () => {
-    if (isFrozen) process.kill(server.pid, 'SIGCONT')
-    isFrozen = false
-  }
-  t.after(thaw)
-  return thaw
-}
-
-/** Whether it is settled after others have been answered in between. */
-async function isAnswered(reply: Promise<unknown>, other: Wire): Promise<boolean> {
-  let answered = false
-  void reply.then(() => {
-    answered = true
-  })
-  for (let i = 0; i < 20; i++) await other.must('PING')
-  return answered
-}
-
 describe('sync-replicas', () => {
   for (const kind of ['redis', 'tandem'] as const) {
     it(`answers a write when the replica (${kind}) has it, holds nobody else up, and keeps the order`, async (t) => {
-      const { tandem, primary, servers, replicas } = await setup([kind], ['--sync-replicas', '1'])
+      const { tandem, primary, servers, replicas } = await startSyncGroup(file, [kind], ['--sync-replicas', '1'])
       for (let i = 0; i < 50; i++) {
         assert.equal(await primary.must('INCR', 'counter'), i + 1)
         assert.equal(await replicas[0]!.must('GET', 'counter'), String(i + 1))
@@ -83,7 +41,7 @@ describe('sync-replicas', () => {
   }
 
   it('says that a write was not copied in time, and only that; degrade answers as usual', async (t) => {
-    const { tandem, primary, servers, replicas } = await setup(['redis'], ['--sync-replicas', '1'])
+    const { tandem, primary, servers, replicas } = await startSyncGroup(file, ['redis'], ['--sync-replicas', '1'])
     await primary.must('CONFIG', 'SET', 'sync-timeout', 200)
     const thaw = freeze(t, servers[0]!)
     const writer = await connectFor(t, tandem.port)
@@ -109,7 +67,7 @@ describe('sync-replicas', () => {
   })
 
   it('needs as many replicas as it says: fewer and writes are refused before they run', async () => {
-    const { primary, servers } = await setup(['redis'], ['--sync-replicas', '2'])
+    const { primary, servers } = await startSyncGroup(file, ['redis'], ['--sync-replicas', '2'])
     const refused = { error: 'NOREPLICAS Not enough good replicas to write.' }
     assert.deepEqual(await primary.send('SET', 'a', 1), refused)
     assert.equal(await primary.must('GET', 'a'), null)
@@ -123,7 +81,8 @@ describe('sync-replicas', () => {
   })
 
   it('is chosen by key and by connection', async (t) => {
-    const { tandem, primary, servers } = await setup(
+    const { tandem, primary, servers } = await startSyncGroup(
+      file,
       ['redis'],
       ['--sync-replicas', '1', '--sync-keys', 'money:* orders:*'],
     )
@@ -153,7 +112,11 @@ describe('sync-replicas', () => {
   })
 
   it('with sync-reads shows no write that waits', async (t) => {
-    const { tandem, primary, servers } = await setup(['redis'], ['--sync-replicas', '1', '--sync-reads', 'yes'])
+    const { tandem, primary, servers } = await startSyncGroup(
+      file,
+      ['redis'],
+      ['--sync-replicas', '1', '--sync-reads', 'yes'],
+    )
     await primary.must('SET', 'a', 'old')
     assert.equal(await primary.must('GET', 'a'), 'old')
     const thaw = freeze(t, servers[0]!)
@@ -169,7 +132,7 @@ describe('sync-replicas', () => {
   })
 
   it('holds what a blocked client is given', async (t) => {
-    const { tandem, primary, servers } = await setup(['redis'], ['--sync-replicas', '1'])
+    const { tandem, primary, servers } = await startSyncGroup(file, ['redis'], ['--sync-replicas', '1'])
     const blocked = await connectFor(t, tandem.port)
     const popped = blocked.send('BLPOP', 'list', 0)
     await waitUntil(async () => (await field(primary, 'clients', 'blocked_clients')) === '1', {
@@ -186,7 +149,7 @@ describe('sync-replicas', () => {
   })
 
   it('fails what waits when the server becomes a replica', async (t) => {
-    const { tandem, primary, servers } = await setup(['redis'], ['--sync-replicas', '1'])
+    const { tandem, primary, servers } = await startSyncGroup(file, ['redis'], ['--sync-replicas', '1'])
     const thaw = freeze(t, servers[0]!)
     const writer = await connectFor(t, tandem.port)
     const written = writer.send('SET', 'a', 1)

@@ -112,6 +112,7 @@ function runReset(call: Call): void {
   host.pubsub.unsubscribeAll(client)
   client.name = ''
   client.readonly = false
+  client.syncReplicas = -1
   // CLIENT REPLY SKIP holds for this command as for any other.
   if (client.replyMode !== 'skip') {
     client.replyMode = 'on'

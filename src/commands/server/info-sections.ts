@@ -216,6 +216,8 @@ export function replication(host: Host): string {
   }
   if (syncMode.isWanted) {
     text += lines({
+      sync_replicas_wanted: syncMode.copies,
+      sync_group_size: syncMode.groupSize,
       sync_waits: syncMode.counts.waits,
       sync_timeouts: syncMode.counts.timeouts,
       sync_degraded: syncMode.counts.degraded,

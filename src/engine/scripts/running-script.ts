@@ -171,7 +171,7 @@ export class RunningScript implements ScriptRun {
     if ((flags & FLAG_WRITE) !== 0) {
       if (engine.isReadOnly && !this.caller.isMaster) return `-${errors.readOnly}`
       if (engine.diskError !== null) return `-${engine.diskError}`
-      if (engine.lacksGoodReplicas) return `-${errors.noReplicas}`
+      if (engine.lacksReplicas(this.caller)) return `-${errors.noReplicas}`
     }
     if (this.isOutOfMemory && !this.#allowOom && (flags & FLAG_DENYOOM) !== 0 && !this.caller.isMaster) {
       return `-${errors.outOfMemory}`

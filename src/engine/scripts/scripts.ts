@@ -233,7 +233,7 @@ export class Scripts implements ScriptsHost, ScriptServer {
         return "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
       }
       if (readOnly) return 'ERR Can not execute a script with write flag using *_ro command.'
-      if (engine.lacksGoodReplicas) return errors.noReplicas
+      if (engine.lacksReplicas(script.caller)) return errors.noReplicas
     }
     if (script.isOutOfMemory && (flags & (SCRIPT_ALLOW_OOM | SCRIPT_NO_WRITES)) === 0) {
       return "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"

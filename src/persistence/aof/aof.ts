@@ -114,6 +114,10 @@ export class AppendOnly implements AofHost {
     return this.file.bufferBytes
   }
 
+  get syncedOffset(): number {
+    return this.#state === 'on' && this.file.isOpen ? this.file.syncedOffset : -1
+  }
+
   get pendingSyncs(): number {
     return this.file.pendingSyncs
   }
@@ -280,12 +284,13 @@ export class AppendOnly implements AofHost {
     if (this.#state === 'off') return
     const waited = this.#state === 'wait'
     this.#engine.executor.sinks.log = null
-    this.file.close()
     this.#state = 'off'
+    this.file.close()
     this.scheduled = false
     this.#kill()
     if (waited) this.#files.removeTemporaryIncrement()
     this.#hooks.onStatus()
+    this.file.onSynced()
   }
 
   /** A replica has a new data set, or is one no longer. redis 7.0.15 replication.c restartAOFAfterSYNC */
@@ -399,6 +404,7 @@ export class AppendOnly implements AofHost {
       this.#limit.failures = 0
       log('notice', 'Background AOF rewrite finished successfully')
       if (this.#state === 'wait') this.#state = 'on'
+      this.file.onSynced()
     } else {
       rmSync(job.path, { force: true })
       this.#limit.failures++

@@ -53,6 +53,13 @@ export class AppendFile implements StreamSink {
   lastSyncOk = true
   lastError: unknown = null
   delayedSyncs = 0
+  /** Bytes fed since the start. */
+  fedBytes = 0
+  /** What is on disk: of those bytes, and of the replication stream. */
+  syncedBytes = 0
+  syncedOffset = 0
+  /** More is on disk now. */
+  onSynced: () => void = () => {}
   /** DEBUG AOF-FLUSH-SLEEP, milliseconds. */
   sleepMs = 0
 
@@ -75,6 +82,11 @@ export class AppendFile implements StreamSink {
   #flushQueued = false
 
   #syncedSize = 0
+  /** What is in the file. */
+  #writtenBytes = 0
+  #writtenOffset = 0
+  /** Files before this one that are on their way to disk. */
+  #oldSyncs = 0
   #lastSyncSeconds = 0
   #postponedSince = 0
   #lastErrorSeconds = 0
@@ -126,6 +138,7 @@ export class AppendFile implements StreamSink {
   // ---- what is fed ---------------------------------------------------------------------------------------------------
 
   feed(database: number, bytes: Buffer, start: number, end: number): void {
+    this.fedBytes += end - start
     if (this.#stamps) this.#addStamp()
     if (database !== this.#database) this.#select(database)
     if (bytes === this.#range && start === this.#end) {
@@ -208,12 +221,33 @@ export class AppendFile implements StreamSink {
     if (old >= 0) {
       // Its last bytes are on their way to disk, which nobody has to wait for.
       if (this.#syncing === old) this.#closeAfterSync = true
-      else fdatasync(old, () => close(old))
+      else this.#syncOld(old)
       this.#lastSyncSeconds = this.#seconds()
     }
     this.#fd = fd
     this.partSize = size
     this.#syncedSize = size
+    // Nothing was fed before this is the first file: what there was is in the base.
+    if (old < 0) this.#onDisk(this.fedBytes, this.#hooks.offset())
+  }
+
+  #syncOld(fd: number): void {
+    const bytes = this.#writtenBytes
+    const offset = this.#writtenOffset
+    this.#oldSyncs++
+    fdatasync(fd, (error) => {
+      this.#oldSyncs--
+      if (error === null) this.#onDisk(bytes, offset)
+      close(fd)
+    })
+  }
+
+  /** Up to here everything is on disk. Of two files the older one counts first. */
+  #onDisk(bytes: number, offset: number): void {
+    if (this.#oldSyncs > 0) return
+    this.syncedBytes = bytes
+    this.syncedOffset = offset
+    this.onSynced()
   }
 
   /** Writes and flushes what there is, and closes. redis 7.0.15 aof.c stopAppendOnly */
@@ -245,6 +279,7 @@ export class AppendFile implements StreamSink {
       fsyncSync(this.#fd)
       this.#syncedSize = this.partSize
       this.#lastSyncSeconds = this.#seconds()
+      this.#onDisk(this.#writtenBytes, this.#writtenOffset)
       return true
     } catch (error) {
       this.#engine.log('warning', `${failure}: ${strerror(error)}${end}`)
@@ -332,6 +367,8 @@ export class AppendFile implements StreamSink {
     }
     this.#count(written)
     this.#length = 0
+    this.#writtenBytes = this.fedBytes
+    this.#writtenOffset = this.#hooks.offset()
     if (this.#buf.length > BUFFER_KEPT_BYTES) this.#buf = Buffer.allocUnsafeSlow(BUFFER_BYTES)
     return true
   }
@@ -413,14 +450,18 @@ export class AppendFile implements StreamSink {
     this.#engine.addLatency('aof-fsync-always', performance.now() - started)
     this.#syncedSize = this.partSize
     this.#lastSyncSeconds = this.#seconds()
+    this.#onDisk(this.#writtenBytes, this.#writtenOffset)
   }
 
   #syncInBackground(): void {
     const fd = this.#fd
+    const bytes = this.#writtenBytes
+    const offset = this.#writtenOffset
     this.#syncing = fd
     this.#syncedSize = this.partSize
     fdatasync(fd, (error) => {
       this.#syncing = -1
+      if (error === null) this.#onDisk(bytes, offset)
       if (this.#closeAfterSync) {
         this.#closeAfterSync = false
         closeSync(fd)

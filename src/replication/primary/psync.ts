@@ -152,7 +152,10 @@ export class Psync {
     const { args, reply, client } = call
     if (args.argc % 2 === 0) return reply.error(errors.syntax)
     for (let i = 1; i < args.argc; i += 2) {
-      if (args.is(i, 'ACK')) return this.#acknowledge(client, args.integer(i + 1))
+      if (args.is(i, 'ACK')) {
+        const synced = args.argc > i + 3 && args.is(i + 2, 'FACK') ? args.integer(i + 3) : -1
+        return this.#acknowledge(client, args.integer(i + 1), synced)
+      }
       if (args.is(i, 'GETACK')) {
         if (client.isMaster) this.#replication.sendAck()
         return
@@ -163,13 +166,13 @@ export class Psync {
     reply.ok()
   }
 
-  #acknowledge(client: Client, offset: number): void {
+  #acknowledge(client: Client, offset: number, synced: number): void {
     if (Number.isNaN(offset)) return
     const { replicaSet, filtered } = this.#replication
     const replica = replicaSet.of(client)
-    if (replica !== undefined) return replicaSet.acknowledge(replica, offset)
+    if (replica !== undefined) return replicaSet.acknowledge(replica, offset, synced)
     const found = filtered.find(client)
-    found?.feed.replicaSet.acknowledge(found.replica, offset)
+    found?.feed.replicaSet.acknowledge(found.replica, offset, synced)
   }
 
   #option(announced: Announced, option: string, text: string, value: string): string | null {

@@ -45,6 +45,8 @@ export class Replica {
   /** Offset that it has acknowledged, and when (Unix ms). */
   acknowledged = 0
   acknowledgedAtMs: number
+  /** Offset that its append-only file has on disk (FACK of Redis 7.2); -1 if it does not say. */
+  synced = -1
   /** After a diskless payload the stream waits for the first ACK, which says that the payload's end was recognised. */
   streamWaitsForAck = false
   /** SYNC without PSYNC: never acknowledges. */

@@ -1,5 +1,5 @@
 /**
- * All replicas of this server: feeding them from the backlog, their acknowledgements, WAIT, PINGs, time-outs and the
+ * All replicas of this server: feeding them from the backlog, their acknowledgements, PINGs, time-outs and the
  * limits on what a slow one may keep unread. Each socket is handed pieces of the shared blocks, a bounded number at a
  * time, so a replica that does not read costs its offset and not a copy.
  */
@@ -11,15 +11,11 @@ import type { Replica } from './replica.ts'
 
 /** Bytes handed to one socket ahead of what the kernel has taken. */
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024
+/** Names of replicas that left. */
+const LEFT_MAX = 256
 const PING = Buffer.from('*1\r\n$4\r\nPING\r\n', 'latin1')
 const GETACK = Buffer.from('*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n', 'latin1')
 export const NEWLINE = Buffer.from('\n', 'latin1')
-
-interface Waiting {
-  client: Client
-  offset: number
-  count: number
-}
 
 export class Replicas {
   readonly list: Replica[] = []
@@ -31,12 +27,11 @@ export class Replicas {
 
   #engine: Engine
   #stream: ReplicationStream
-  #waiting: Waiting[] = []
   #ackWanted = false
   #ownStream: boolean
   #softLimitSince = new Map<Replica, number>()
-  /** By name, of those that are gone. */
-  #lastAcknowledged = new Map<string, number>()
+  /** By name, of those that are gone: what they had acknowledged, and when they left (Unix ms). */
+  #left = new Map<string, { acknowledged: number; atMs: number }>()
   #loops = 0
 
   /** `ownStream`: it is this server's also while it is a replica itself; otherwise its primary's PINGs are passed on. */
@@ -56,17 +51,23 @@ export class Replicas {
     return this.list.find((replica) => replica.client === client)
   }
 
-  /** The client is gone, a replica or one that waits in WAIT. */
+  /** The client is gone: it may be a replica. */
   clientGone(client: Client): void {
-    this.#waiting = this.#waiting.filter((waiting) => waiting.client !== client)
     const at = this.list.findIndex((replica) => replica.client === client)
     if (at < 0) return
     const [replica] = this.list.splice(at, 1)
     this.#softLimitSince.delete(replica!)
-    this.#lastAcknowledged.set(replica!.name, replica!.acknowledged)
+    this.#remember(replica!)
     if (this.list.length === 0) this.noneSinceMs = this.#engine.now
     this.#engine.log('warning', `Connection with replica ${replica!.name} lost.`)
     this.trim()
+  }
+
+  #remember({ name, announced, state, acknowledged }: Replica): void {
+    if (state !== 'online' || announced.listeningPort === 0) return
+    this.#left.delete(name)
+    this.#left.set(name, { acknowledged, atMs: this.#engine.now })
+    if (this.#left.size > LEFT_MAX) this.#left.delete(this.#left.keys().next().value!)
   }
 
   disconnectAll(): void {
@@ -162,22 +163,35 @@ export class Replicas {
 
   // ---- acknowledgements --------------------------------------------------------------------------------------------
 
-  acknowledge(replica: Replica, offset: number): void {
+  /** `synced`: what the replica has on disk, -1 if it does not say. */
+  acknowledge(replica: Replica, offset: number, synced: number): void {
     if (offset > replica.acknowledged) replica.acknowledged = offset
+    if (synced > replica.synced) replica.synced = synced
     replica.acknowledgedAtMs = this.#engine.now
     if (replica.streamWaitsForAck && replica.state === 'online') {
       replica.streamWaitsForAck = false
       this.#engine.log('notice', `Synchronization with replica ${replica.name} succeeded`)
       this.feed(replica)
     }
-    if (this.#waiting.length > 0) this.#serveWaiting()
     this.onAck()
   }
 
   /** What the replica of this address has acknowledged, or had when it was last connected; 0 if it never was. */
   acknowledgedOf(host: string, port: number): number {
     const replica = this.list.find((one) => one.ip === host && one.announced.listeningPort === port)
-    return replica?.acknowledged ?? this.#lastAcknowledged.get(`${host}:${port}`) ?? 0
+    return replica?.acknowledged ?? this.#left.get(`${host}:${port}`)?.acknowledged ?? 0
+  }
+
+  /** Replicas that are online, or were within so many milliseconds (0: ever), each name once. */
+  knownSince(milliseconds: number): number {
+    let known = 0
+    for (const replica of this.list) if (replica.state === 'online' && !replica.isLegacy) known++
+    for (const [name, { atMs }] of this.#left) {
+      const isBack = this.list.some((replica) => replica.state === 'online' && replica.name === name)
+      const isRecent = milliseconds === 0 || this.#engine.now - atMs <= milliseconds
+      if (isRecent && !isBack) known++
+    }
+    return known
   }
 
   /** Online replicas that have acknowledged up to `offset`. */
@@ -187,24 +201,11 @@ export class Replicas {
     return count
   }
 
-  /** The client waits (WAIT) until `count` replicas have its last write. */
-  wait(client: Client, count: number, timeoutMs: number): void {
-    const offset = client.writeOffset
-    this.#waiting.push({ client, offset, count })
-    this.#engine.blocked.onEvent(client, timeoutMs, (reply) => {
-      this.#waiting = this.#waiting.filter((waiting) => waiting.client !== client)
-      reply.integer(this.acknowledgedCount(offset))
-    })
-    this.requestAcks()
-  }
-
-  #serveWaiting(): void {
-    for (const waiting of [...this.#waiting]) {
-      const count = this.acknowledgedCount(waiting.offset)
-      if (count < waiting.count) continue
-      this.#waiting = this.#waiting.filter((other) => other !== waiting)
-      this.#engine.blocked.unblock(waiting.client, (reply) => reply.integer(count))
-    }
+  /** Online replicas whose append-only files have it on disk. */
+  syncedCount(offset: number): number {
+    let count = 0
+    for (const replica of this.list) if (replica.state === 'online' && replica.synced >= offset) count++
+    return count
   }
 
   /** Asks for acknowledgements once this turn of the event loop. */
@@ -222,13 +223,13 @@ export class Replicas {
     return this.#ownStream || !this.#engine.isReplica
   }
 
-  /** Replicas whose last acknowledgement is recent enough for min-replicas-to-write. */
+  /** Replicas whose last acknowledgement is recent enough for min-replicas-to-write; a lag of 0 takes all that are online. */
   get good(): number {
     const maxLagMs = this.#engine.config.get('min-replicas-max-lag') * 1000
     let good = 0
     for (const replica of this.list) {
       const lag = Math.floor(this.#engine.now / 1000) - Math.floor(replica.acknowledgedAtMs / 1000)
-      if (replica.state === 'online' && lag * 1000 <= maxLagMs) good++
+      if (replica.state === 'online' && (maxLagMs === 0 || lag * 1000 <= maxLagMs)) good++
     }
     return good
   }

@@ -1,4 +1,5 @@
 /** Replies that wait for replicas, and what becomes of them when those do not answer in time. */
+import { valueEnd } from '../../resp/value-end.ts'
 
 export interface Mark {
   /** The reply ends here in the bytes. */
@@ -7,6 +8,8 @@ export interface Mark {
   readonly kind: 'write' | 'read' | 'other'
   /** Of the stream behind it. */
   readonly offset: number
+  /** How many replicas have to have that; 0 for `other`. */
+  readonly copies: number
 }
 
 export interface HeldOutput {
@@ -19,20 +22,31 @@ export interface HeldOutput {
   readonly expiresAtMs: number
 }
 
+const ERROR = 0x2d
+const PUSH = 0x3e
+
 /** Each write's and read's reply is an error now; what was not answered (CLIENT REPLY OFF) still is not. */
-export function withErrors({ bytes, marks, copies }: HeldOutput): Buffer {
+export function withErrors({ bytes, marks }: HeldOutput): Buffer {
   const pieces: Buffer[] = []
   let start = 0
-  for (const { end, kind } of marks) {
-    if (kind === 'other' || end === start || bytes[start] === ERROR) pieces.push(bytes.subarray(start, end))
-    else pieces.push(Buffer.from(kind === 'write' ? writeError(copies) : readError(copies), 'latin1'))
+  for (const { end, kind, copies } of marks) {
+    if (kind === 'other' || copies === 0) pieces.push(bytes.subarray(start, end))
+    else addRefused(pieces, bytes.subarray(start, end), kind === 'write' ? writeError(copies) : readError(copies))
     start = end
   }
   pieces.push(bytes.subarray(start))
   return Buffer.concat(pieces)
 }
 
-const ERROR = 0x2d
+/** Messages that came between (RESP3 pushes) are no part of the reply, and an error says already what happened. */
+function addRefused(pieces: Buffer[], bytes: Buffer, error: string): void {
+  for (let start = 0; start < bytes.length; ) {
+    const end = valueEnd(bytes, start)
+    const isKept = bytes[start] === PUSH || bytes[start] === ERROR
+    pieces.push(isKept ? bytes.subarray(start, end) : Buffer.from(error, 'latin1'))
+    start = end
+  }
+}
 
 function writeError(copies: number): string {
   return `-NOREPLICAS The write was applied here, but ${copies} replicas did not acknowledge it in time.\r\n`

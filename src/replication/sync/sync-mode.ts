@@ -4,24 +4,25 @@
  * asked for acknowledgements once a turn of the event loop, however many clients wait.
  *
  * What is held keeps where each request's reply ends, so that a write that was not copied in time is answered with an
- * error (`sync-timeout-action fail`) while what stands around it in the pipeline is as it was.
+ * error (`sync-timeout-action fail`) while what stands around it in the pipeline is as it was. What is held when the
+ * setting is turned off goes on waiting, and what comes after it stays behind it.
  */
 import { globMatch } from '../../bytes/glob.ts'
+import type { Call } from '../../commands/call.ts'
 import type { Client } from '../../commands/client.ts'
-import type { Command } from '../../commands/command.ts'
-import { FLAG_READONLY, FLAG_WRITE } from '../../commands/define.ts'
-import { errors } from '../../commands/errors.ts'
+import { Command } from '../../commands/command.ts'
+import { FLAG_BLOCKING, FLAG_READONLY, FLAG_WRITE } from '../../commands/define.ts'
 import { FoundKeys, findKeys } from '../../commands/keys.ts'
+import { SYNC_REPLICAS_MAX } from '../../config/checks.ts'
 import type { Engine } from '../../engine/engine.ts'
-import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import type { Request } from '../../resp/request.ts'
 import type { Replicas } from '../primary/replicas.ts'
 import type { ReplicationStream } from '../stream.ts'
+import { GroupSize } from './group-size.ts'
 import { type HeldOutput, type Mark, withErrors } from './held-output.ts'
 
 const TICK_MS = 10
 const UNSET = -1
-const COPIES_MAX = 64
 
 /** What holds output back: a connection. */
 export interface Holder {
@@ -36,18 +37,24 @@ export class SyncMode {
   readonly counts = { waits: 0, timeouts: 0, degraded: 0 }
   /** Milliseconds that held output waited, all together. */
   waitedMs = 0
+  /** What the setting comes to now. */
+  copies = 0
   /** Called when isWanted may have changed. */
   onChange: () => void = () => {}
+  /** What is written has to have an offset, although there may be no replica yet. */
+  onNeedsStream: () => void = () => {}
 
   #engine: Engine
   #replicas: Replicas
   #stream: ReplicationStream
+  #group: GroupSize
   #holders = new Set<Holder>()
   #timer: NodeJS.Timeout | null = null
   #found = new FoundKeys()
   #keys: readonly Buffer[] = []
-  #copies = 0
+  #setting = '0'
   #reads = false
+  /** Some connection has asked for copies of its own. */
   #isAsked = false
 
   constructor(engine: Engine, replicas: Replicas, stream: ReplicationStream) {
@@ -55,36 +62,68 @@ export class SyncMode {
     this.#replicas = replicas
     this.#stream = stream
     const { config } = engine
-    config.watch('sync-replicas', (copies) => {
-      this.#copies = copies
-      this.onChange()
+    this.#group = new GroupSize(config, replicas)
+    engine.ownSubcommands.set('client|sync-replicas', this.#ownSubcommand())
+    config.watch('sync-replicas', (setting) => {
+      this.#setting = setting
+      this.refresh()
     })
-    engine.ownSubcommands.set('client|sync-replicas', (client, args, reply) => this.#setOwn(client, args, reply))
+    for (const name of ['sync-group-size', 'sync-timeout-action', 'repl-backlog-ttl'] as const) {
+      config.on(name, () => this.refresh())
+    }
     config.watch('sync-reads', (reads) => {
       this.#reads = reads
     })
     config.watch('sync-keys', (text) => {
       const words = text.split(' ').filter((word) => word !== '')
       this.#keys = words.map((word) => Buffer.from(word, 'utf8'))
+      this.refresh()
     })
   }
 
-  /** The setting is on, or some connection has asked for copies of its own. */
+  /** The setting is on, some connection has asked for copies of its own, or something waits. */
   get isWanted(): boolean {
-    return this.#copies > 0 || this.#isAsked
+    return this.copies > 0 || this.#isAsked || this.#holders.size > 0
+  }
+
+  get groupSize(): number {
+    return this.#group.servers
+  }
+
+  /** The settings or the group changed. Also once a second: who left long ago is forgotten. */
+  refresh(): void {
+    this.copies = this.#setting === 'quorum' ? this.#group.copies : Number(this.#setting)
+    const engine = this.#engine
+    engine.syncFails = engine.config.get('sync-timeout-action') === 'fail'
+    engine.syncCopies = engine.syncFails && this.#keys.length === 0 ? this.copies : 0
+    this.onChange()
+    if ((this.copies > 0 || this.#isAsked) && !engine.isReplica && engine.loading === 'no') this.onNeedsStream()
   }
 
   /** CLIENT SYNC-REPLICAS n, or `default` for what sync-replicas says. */
-  #setOwn(client: Client, args: Request, reply: ReplyWriter): void {
-    if (args.argc !== 3) return reply.error(errors.wrongArity('client|sync-replicas'))
-    const copies = args.is(2, 'DEFAULT') ? UNSET : args.integer(2)
-    if (!(copies >= UNSET && copies <= COPIES_MAX) || (copies === UNSET && !args.is(2, 'DEFAULT'))) {
-      return reply.error('ERR The number of replicas must be between 0 and 64, or DEFAULT')
+  #ownSubcommand(): Command {
+    const container = this.#engine.table.original('client')!
+    const declaration = {
+      name: 'sync-replicas',
+      arity: 3,
+      since: '',
+      summary: 'Sets how many replicas must have a write of this connection before it is answered',
+      flags: ['noscript', 'loading', 'stale'] as const,
+      run: (call: Call) => this.#setOwn(call),
+    }
+    return new Command(container.id, 'connection', declaration, container)
+  }
+
+  #setOwn({ args, client, reply }: Call): void {
+    const isDefault = args.is(2, 'DEFAULT')
+    const copies = isDefault ? UNSET : args.integer(2)
+    if (!isDefault && !(copies >= 0 && copies <= SYNC_REPLICAS_MAX)) {
+      return reply.error(`ERR The number of replicas must be between 0 and ${SYNC_REPLICAS_MAX}, or DEFAULT`)
     }
     client.syncReplicas = copies
     if (copies > 0 && !this.#isAsked) {
       this.#isAsked = true
-      this.onChange()
+      this.refresh()
     }
     reply.ok()
   }
@@ -97,7 +136,7 @@ export class SyncMode {
   copiesFor(client: Client): number {
     const own = client.syncReplicas
     if (this.#engine.isReplica) return 0
-    return client.isMaster || client.replica !== null ? 0 : own === UNSET ? this.#copies : own
+    return client.isMaster || client.replica !== null ? 0 : own === UNSET ? this.copies : own
   }
 
   get offset(): number {
@@ -107,12 +146,22 @@ export class SyncMode {
   /** What the reply of a request that just ran is; `before` is the stream's offset at its beginning. */
   kindOf(client: Client, request: Request, before: number): Mark['kind'] {
     const command = client.lastCommand
-    if (command === undefined) return 'other'
+    if (command === undefined || client.transaction !== null) return 'other'
+    const isMany = command.group === 'scripting' || command.name === 'exec'
+    const writes = (command.flagBits & FLAG_WRITE) !== 0 || isMany
     // A message is in the stream too, and so is the end of a key that a read found past its time: nobody waits for those.
-    const writes = (command.flagBits & FLAG_WRITE) !== 0 || command.group === 'scripting' || command.name === 'exec'
     if (writes && this.#stream.offset > before) return this.#covers(command, request) ? 'write' : 'other'
-    if (!this.#reads || (command.flagBits & FLAG_READONLY) === 0) return 'other'
-    return 'read'
+    // A write that changed nothing tells what is there, as a read does.
+    if (!this.#reads || !(writes || (command.flagBits & FLAG_READONLY) !== 0)) return 'other'
+    return this.#covers(command, request) ? 'read' : 'other'
+  }
+
+  /** What a client that was blocked is given. */
+  servedKind(client: Client): Mark['kind'] {
+    const flags = client.lastCommand?.flagBits ?? 0
+    if ((flags & FLAG_BLOCKING) === 0) return 'other'
+    if ((flags & FLAG_WRITE) !== 0) return 'write'
+    return this.#reads && (flags & FLAG_READONLY) !== 0 ? 'read' : 'other'
   }
 
   /** Whether sync-keys names a key of it. Of EXEC and scripts the keys are not looked at: they count. */
@@ -142,19 +191,18 @@ export class SyncMode {
   }
 
   /** Whether a batch has to wait for replicas. */
-  mustHold(marks: readonly Mark[], copies: number): boolean {
-    if (copies === 0) return false
-    const last = marks.findLast((mark) => mark.kind !== 'other')
-    return last !== undefined && this.#isMissing(last.offset, copies)
+  mustHold(marks: readonly Mark[]): boolean {
+    const last = marks.findLast((mark) => mark.copies > 0)
+    return last !== undefined && this.#isMissing(last.offset, copiesOf(marks))
   }
 
   /** Output that has to wait now. */
-  hold(holder: Holder, bytes: Buffer, marks: Mark[], copies: number): void {
+  hold(holder: Holder, bytes: Buffer, marks: readonly Mark[]): void {
     const now = this.#engine.unixMs
-    const offset = marks.reduce((most, mark) => Math.max(most, mark.kind === 'other' ? 0 : mark.offset), 0)
+    const offset = marks.findLast((mark) => mark.copies > 0)?.offset ?? 0
     this.counts.waits++
     const expiresAtMs = now + this.#engine.config.get('sync-timeout')
-    holder.held.push({ bytes, marks, offset, copies, sinceMs: now, expiresAtMs })
+    holder.held.push({ bytes, marks, offset, copies: copiesOf(marks), sinceMs: now, expiresAtMs })
     this.#holders.add(holder)
     this.#replicas.requestAcks()
     this.#timer ??= setInterval(() => this.#expire(), TICK_MS)
@@ -175,40 +223,38 @@ export class SyncMode {
         reached = this.acknowledgedBy(first.copies)
         byCopies.set(first.copies, reached)
       }
-      if (first.offset === 0 || reached >= first.offset) this.#letGo(holder)
+      if (first.offset === 0 || reached >= first.offset) this.#advance(holder)
     }
     this.#stopTimer()
   }
 
-  #letGo(holder: Holder): void {
+  #expire(): void {
+    for (const holder of this.#holders) this.#advance(holder)
+    this.#stopTimer()
+  }
+
+  /** Lets go what has its copies, or has waited too long for them, up to the first that still waits. */
+  #advance(holder: Holder): void {
     const now = this.#engine.unixMs
     for (let first = holder.held[0]; first !== undefined; first = holder.held[0]) {
-      if (this.#isMissing(first.offset, first.copies)) return
+      if (this.#isMissing(first.offset, first.copies)) {
+        if (first.expiresAtMs > now) return
+        this.counts.timeouts++
+        if (this.#engine.config.get('sync-timeout-action') === 'degrade') this.counts.degraded++
+        else first.bytes = withErrors(first)
+      }
       this.waitedMs += now - first.sinceMs
       holder.release()
     }
     this.#holders.delete(holder)
   }
 
-  #expire(): void {
-    const now = this.#engine.unixMs
-    for (const holder of this.#holders) {
-      for (let first = holder.held[0]; first !== undefined && first.expiresAtMs <= now; first = holder.held[0]) {
-        this.counts.timeouts++
-        this.waitedMs += now - first.sinceMs
-        if (this.#engine.config.get('sync-timeout-action') === 'degrade') this.counts.degraded++
-        else first.bytes = withErrors(first)
-        holder.release()
-      }
-      if (holder.held.length === 0) this.#holders.delete(holder)
-    }
-    this.#stopTimer()
-  }
-
   #stopTimer(): void {
     if (this.#holders.size > 0 || this.#timer === null) return
     clearInterval(this.#timer)
     this.#timer = null
+    // It may have been turned off meanwhile.
+    if (!this.isWanted) this.onChange()
   }
 
   gone(holder: Holder): void {
@@ -220,6 +266,7 @@ export class SyncMode {
   failAll(): void {
     for (const holder of [...this.#holders]) {
       for (const held of holder.held) {
+        if (held.copies === 0) continue
         this.counts.timeouts++
         held.bytes = withErrors(held)
       }
@@ -233,4 +280,11 @@ export class SyncMode {
     this.#holders.clear()
     this.#stopTimer()
   }
+}
+
+/** All of a batch waits for as many as the most demanding reply in it. */
+function copiesOf(marks: readonly Mark[]): number {
+  let most = 0
+  for (const { copies } of marks) if (copies > most) most = copies
+  return most
 }

@@ -45,6 +45,9 @@ export class UpstreamLink implements Transport {
   #full: { replid: string; offset: number; startedAtMs: number; why: string } | null = null
   #asked = ''
   #beat: NodeJS.Timeout | null = null
+  /** What the primary was told to be on disk, and what it had asked for. */
+  #syncedTold = -1
+  #syncedWanted = 0
   /** The data set that is being filled. */
   #loading: LoadTarget | null = null
 
@@ -448,11 +451,23 @@ export class UpstreamLink implements Transport {
     this.#broken(this.#socket, 'time-out')
   }
 
-  sendAck(): void {
+  /** With what the append-only file has on disk, as Redis 7.2 does; 7.0 takes no notice of that. */
+  sendAck(isAsked = false): void {
     if (this.#socket === null || this.applier === null) return
     this.applier.passOn()
-    const offset = String(this.#replication.history.offset)
-    this.#socket.write(`*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$${offset.length}\r\n${offset}\r\n`, 'latin1')
+    const { offset } = this.#replication.history
+    const { syncedOffset } = this.#engine.aof
+    const words = ['REPLCONF', 'ACK', String(offset)]
+    if (syncedOffset >= 0) words.push('FACK', String(syncedOffset))
+    this.#socket.write(Request.of(words).buf)
+    this.#syncedTold = syncedOffset
+    if (isAsked) this.#syncedWanted = offset
+  }
+
+  /** Tells it at once if the primary has asked for what was not on disk yet. */
+  diskSynced(): void {
+    const { syncedOffset } = this.#engine.aof
+    if (this.#syncedTold < this.#syncedWanted && syncedOffset > this.#syncedTold) this.sendAck()
   }
 
   // ---- the link as the applying client's transport: replies to the primary are never sent --------------------------
