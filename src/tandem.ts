@@ -171,9 +171,10 @@ export class Tandem {
     if (config.get('pidfile') !== '') this.#writePidFile()
     this.replication.listeningPort = this.port
     this.#startCron()
-    log('notice', `Server initialized`)
     await this.metrics.start()
     options.onListening?.()
+    // Behind the line with the pid, as programs that wait for the start look for both.
+    log('notice', `Server initialized`)
     await this.proxy?.findUpstream()
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true

@@ -55,9 +55,8 @@ export class AppendFile implements StreamSink {
   delayedSyncs = 0
   /** Bytes fed since the start. */
   fedBytes = 0
-  /** What is on disk: of those bytes, and of the replication stream. */
+  /** How many of them are on disk. */
   syncedBytes = 0
-  syncedOffset = 0
   /** More is on disk now. */
   onSynced: () => void = () => {}
   /** DEBUG AOF-FLUSH-SLEEP, milliseconds. */
@@ -85,6 +84,7 @@ export class AppendFile implements StreamSink {
   /** What is in the file. */
   #writtenBytes = 0
   #writtenOffset = 0
+  #syncedOffset = 0
   /** Files before this one that are on their way to disk. */
   #oldSyncs = 0
   #lastSyncSeconds = 0
@@ -125,6 +125,11 @@ export class AppendFile implements StreamSink {
   /** Bytes that are not written yet. */
   get bufferBytes(): number {
     return this.#length + this.#end - this.#start
+  }
+
+  /** Everything in the replication stream up to here is on disk; what is no write (PING) needs no disk. */
+  get syncedOffset(): number {
+    return this.syncedBytes === this.fedBytes ? this.#hooks.offset() : this.#syncedOffset
   }
 
   get bufferCapacity(): number {
@@ -246,7 +251,7 @@ export class AppendFile implements StreamSink {
   #onDisk(bytes: number, offset: number): void {
     if (this.#oldSyncs > 0) return
     this.syncedBytes = bytes
-    this.syncedOffset = offset
+    this.#syncedOffset = offset
     this.onSynced()
   }
 
