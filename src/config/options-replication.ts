@@ -56,6 +56,14 @@ export const REPLICATION_OPTIONS = [
     INT_MAX,
     'Replicas that get a full sync at the same time; 0 as many as ask',
   ),
+  memory(
+    'repl-spill-memory',
+    32 * MB,
+    0,
+    LLONG_MAX,
+    'What replicas have not read beyond the backlog goes to a file when it is more than this',
+  ),
+  memory('repl-spill-max-size', 1024 * MB, 0, LLONG_MAX, 'Largest size of that file; 0 keeps all in memory'),
   integer(
     'repl-guard-shrink',
     90,

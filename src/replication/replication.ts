@@ -397,6 +397,12 @@ export class Replication implements ReplicationHost {
   get secondOffset(): number {
     return this.history.secondOffset
   }
+  get spill(): ReplicationHost['spill'] {
+    return this.replicaSet.spilled
+  }
+  get bytesPerSecond(): number {
+    return this.stream.bytesPerSecond
+  }
   get goodReplicas(): number {
     return this.replicaSet.good
   }
@@ -457,10 +463,6 @@ export class Replication implements ReplicationHost {
     return { durationMs: this.fullSync.lastDurationMs, bytes: this.fullSync.lastBytes }
   }
 
-  get bytesPerSecond(): number {
-    return this.stream.bytesPerSecond
-  }
-
   get memoryBytes(): number {
     return (this.stream.backlog?.memoryBytes ?? 0) + this.filtered.memoryBytes
   }
@@ -510,6 +512,7 @@ export class Replication implements ReplicationHost {
   stop(): void {
     this.#link?.stop()
     this.fullSync.abort()
+    this.replicaSet.spill?.stop()
     this.filtered.stop()
     this.syncMode.stop()
   }

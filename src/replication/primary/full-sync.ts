@@ -109,7 +109,7 @@ export class FullSync {
     const running = this.#running!
     const first = running.replicas[0]
     if (!running.toDisk || first === undefined || !first.sameNeeds(replica) || !this.#stream.backlog) return false
-    if (first.sent < this.#stream.backlog.start) return false
+    if (first.sent < this.#stream.backlog.oldest) return false
     const most = this.#engine.config.get('repl-max-concurrent-syncs')
     if (most > 0 && running.replicas.length >= most) return false
     this.#announce(replica, first.sent)
