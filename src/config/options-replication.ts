@@ -50,6 +50,14 @@ export const REPLICATION_OPTIONS = [
     'Bytes of a full sync sent to a replica in a second; 0 as fast as it goes',
   ),
   integer(
+    'repl-sync-latency-target',
+    4,
+    0,
+    1000,
+    'A full sync slows down when clients wait longer than this; 0 does not look at them',
+    MILLISECONDS,
+  ),
+  integer(
     'repl-max-concurrent-syncs',
     0,
     0,

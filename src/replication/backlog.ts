@@ -47,8 +47,9 @@ export class Backlog {
     return Math.min(this.#start, this.spilledFrom ?? this.#start)
   }
 
+  /** From which a replica may resume, the file's part too. */
   get histlen(): number {
-    return this.end - this.start
+    return this.end - this.oldest
   }
 
   /** Bytes held beyond the backlog's size because a replica has not read them. */

@@ -454,7 +454,7 @@ export class Replication implements ReplicationHost {
     return {
       active: backlog !== null,
       size: this.engine.config.get('repl-backlog-size'),
-      firstByteOffset: backlog === null ? 0 : backlog.start + 1,
+      firstByteOffset: backlog === null ? 0 : backlog.oldest + 1,
       histlen: backlog?.histlen ?? 0,
     }
   }

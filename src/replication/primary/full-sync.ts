@@ -16,13 +16,12 @@ import type { History } from '../history.ts'
 import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
 import { NEWLINE, type Replicas } from './replicas.ts'
+import { SyncPace, TokenBucket } from './sync-pace.ts'
 
-const SLICE_MS = 1
 /** The walk waits while a replica's socket holds more than this. */
 const SOCKET_BYTES = 8 * 1024 * 1024
-/** Sent at once whatever repl-sync-max-rate says. */
-const RATE_BURST_BYTES = 256 * 1024
-const RATE_PAUSE_MAX_MS = 1000
+/** And looks again after so long. */
+const SOCKET_WAIT_MS = 2
 
 export interface FullSyncEvent {
   replica: Replica
@@ -51,6 +50,9 @@ interface Running {
   startedAtMs: number
   toDisk: boolean
   attendant: Attendant | null
+  /** Of what goes to the sockets as it is made. */
+  pace: SyncPace
+  bucket: TokenBucket
 }
 
 export class FullSync {
@@ -170,6 +172,8 @@ export class FullSync {
       bytes: 0,
       startedAtMs: engine.unixMs,
       toDisk: !toSockets,
+      pace: new SyncPace(() => engine.config.get('repl-sync-latency-target')),
+      bucket: this.#bucket(),
       attendant: toSockets ? new Attendant(engine, 'tandem-rdb-to-slaves', (signal) => this.#killed(signal)) : null,
     }
     const { attendant } = this.#running
@@ -207,6 +211,7 @@ export class FullSync {
       ...(writer === null ? {} : { writer: (sink) => writer(writerOptions(about, engine.store), sink) }),
       onChunk: (chunk) => {
         running.bytes += chunk.length
+        running.bucket.take(chunk.length)
         for (const replica of running.replicas) replica.client.send(chunk)
       },
       onEnd: () => this.#sent(running),
@@ -218,7 +223,9 @@ export class FullSync {
     })
     engine.stats.snapshots++
     running.runner = new SnapshotRunner(running.snapshot, {
-      sliceMs: SLICE_MS,
+      get sliceMs() {
+        return running.pace.sliceMs
+      },
       ready: () => this.#ready(running),
       keyDelayMicroseconds: () => config.get('rdb-key-save-delay'),
     })
@@ -235,28 +242,21 @@ export class FullSync {
       this.#finish(running, false)
       return false
     }
-    const pause = this.#pauseFor(running)
-    if (pause > 0) {
-      for (const replica of running.replicas) replica.progressAtMs = this.#engine.now
-      setTimeout(() => running.runner?.resume(), pause)
-      return false
-    }
-    let ready = true
+    let isFull = false
     for (const replica of running.replicas) {
-      if (replica.client.transport.pendingBytes > SOCKET_BYTES) ready = false
+      if (replica.client.transport.pendingBytes > SOCKET_BYTES) isFull = true
       else replica.progressAtMs = this.#engine.now
     }
-    if (!ready) setTimeout(() => running.runner?.resume(), 2)
-    return ready
+    const heldMs = Math.max(running.bucket.waitMs(), isFull ? SOCKET_WAIT_MS : 0)
+    if (heldMs > 0) running.pace.waits()
+    const pauseMs = heldMs > 0 ? heldMs : running.pace.rest()
+    if (pauseMs > 0) setTimeout(() => running.runner?.resume(), pauseMs)
+    return pauseMs === 0
   }
 
-  /** Milliseconds until repl-sync-max-rate lets more out. */
-  #pauseFor(running: Running): number {
-    const rate = this.#engine.config.get('repl-sync-max-rate')
-    if (rate === 0) return 0
-    const elapsed = this.#engine.unixMs - running.startedAtMs
-    const due = ((running.bytes - RATE_BURST_BYTES) / rate) * 1000
-    return Math.min(RATE_PAUSE_MAX_MS, Math.max(0, Math.ceil(due - elapsed)))
+  /** repl-sync-max-rate, for one payload. */
+  #bucket(): TokenBucket {
+    return new TokenBucket(() => this.#engine.config.get('repl-sync-max-rate'))
   }
 
   #sent(running: Running): void {
@@ -356,8 +356,7 @@ export class FullSync {
     const size = statSync(path).size
     running.bytes = size
     replica.isSentFile = true
-    const startedAtMs = this.#engine.unixMs
-    let sent = 0
+    const bucket = this.#bucket()
     replica.client.send(Buffer.from(`$${size}\r\n`, 'latin1'))
     const file = createReadStream(path, { highWaterMark: 256 * 1024, end: size - 1 })
     file.on('data', (chunk) => {
@@ -367,10 +366,8 @@ export class FullSync {
       }
       replica.progressAtMs = this.#engine.now
       replica.client.send(chunk as Buffer)
-      sent += chunk.length
-      const isTooMuch = () =>
-        replica.client.transport.pendingBytes > SOCKET_BYTES ||
-        this.#pauseFor({ ...running, bytes: sent, startedAtMs }) > 0
+      bucket.take(chunk.length)
+      const isTooMuch = () => replica.client.transport.pendingBytes > SOCKET_BYTES || bucket.waitMs() > 0
       if (!isTooMuch()) return
       file.pause()
       const resume = setInterval(() => {
