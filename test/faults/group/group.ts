@@ -18,6 +18,9 @@ const HEAL_TIMEOUT_MS = 60_000
 const ASK_TIMEOUT_MS = 5000
 const DISK_MB = 24
 const DELAY_MS = 40
+const START_TIMEOUT_MS = 60_000
+/** Of all groups: a dozen processes that start at once would keep those that run from what they have to do. */
+const STARTS_AT_ONCE = 2
 
 /**
  * `cut` is from everybody; `replication` parts a replica from its primary, or a primary from all its replicas, while clients
@@ -160,14 +163,32 @@ export class Group {
   }
 }
 
+let starting = 0
+const waiting: (() => void)[] = []
+
+async function oneOfFew<T>(start: () => Promise<T>): Promise<T> {
+  if (starting >= STARTS_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
+  else starting++
+  try {
+    return await start()
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) starting--
+    else next()
+  }
+}
+
 async function startNode(t: Cleanup, kind: ServerKind, args: readonly string[], isClockSet: boolean) {
   const disk = smallDisk(t, DISK_MB)
   const clock = fakeClock(disk.dir)
-  const server = await startServer(t, kind, {
-    args: ['--appendonly', 'yes', '--repl-timeout', '5', ...args],
-    dir: disk.dir,
-    env: isClockSet ? clock.env : {},
-  })
+  const server = await oneOfFew(() =>
+    startServer(t, kind, {
+      args: ['--appendonly', 'yes', '--repl-timeout', '5', ...args],
+      dir: disk.dir,
+      env: isClockSet ? clock.env : {},
+      startTimeoutMs: START_TIMEOUT_MS,
+    }),
+  )
   const relay = await startRelay(t, server.port)
   const wire = await connect(server.port)
   await wire.must('CONFIG', 'SET', 'replica-announce-ip', '127.0.0.1', 'replica-announce-port', relay.port)

@@ -1,7 +1,8 @@
 /**
  * Looks at all nodes as a monitoring system does, several times a second: role, history, offset (the numbers of INFO
  * are those of /metrics). From that it says, for each change of the primary, how far the old one was ahead of where the
- * new one went on: what may be lost then is that, and what was written after the last look.
+ * new one went on, and what it wrote when it was the primary no longer: what may be lost then is that, and what was
+ * written between two looks.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { info } from '../../support/replicas.ts'
@@ -44,18 +45,24 @@ export class Observer {
     return this.primaries.length - 1
   }
 
-  /** By how many bytes old primaries were ahead where new ones took over, over all changes. */
-  get lagBytes(): number {
-    let bytes = 0
+  /**
+   * Of each change of the primary: by how many bytes the old one was ahead where the new one took over, and what the old
+   * one wrote after that, for clients that were still with it, until it was told or died.
+   */
+  get losses(): { lagBytes: number; deposedBytes: number } {
+    const losses = { lagBytes: 0, deposedBytes: 0 }
     for (const samples of this.#samples.values()) {
       const seen = new Set<string>()
-      for (const { role, replid2, second } of samples) {
+      for (const { atMs, role, replid2, second } of samples) {
         if (role !== 'master' || second <= 0 || seen.has(replid2)) continue
         seen.add(replid2)
-        bytes += Math.max(0, this.#lastOffset(replid2) - (second - 1))
+        const parted = second - 1
+        const atTakeover = Math.max(parted, this.#offsetOf(replid2, atMs))
+        losses.lagBytes += atTakeover - parted
+        losses.deposedBytes += Math.max(0, this.#offsetOf(replid2, Number.POSITIVE_INFINITY) - atTakeover)
       }
     }
-    return bytes
+    return losses
   }
 
   /** What may have been written without being seen: by the fastest rate seen, over some looks. */
@@ -70,12 +77,13 @@ export class Observer {
     return Math.ceil(rate * (INTERVAL_MS + ASK_MS) * Math.max(1, this.failovers))
   }
 
-  /** Where the history of this name ended for those who wrote it. */
-  #lastOffset(replid: string): number {
+  /** How far those who wrote the history of this name had come. */
+  #offsetOf(replid: string, beforeMs: number): number {
     let last = 0
     for (const samples of this.#samples.values()) {
       for (const sample of samples) {
-        if (sample.role === 'master' && sample.replid === replid) last = Math.max(last, sample.offset)
+        if (sample.role !== 'master' || sample.replid !== replid || sample.atMs > beforeMs) continue
+        last = Math.max(last, sample.offset)
       }
     }
     return last

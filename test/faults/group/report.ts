@@ -16,6 +16,7 @@ export function table(mode: Promised, verdicts: readonly Verdict[]): string {
   })
   const outages = verdicts.map(({ outageMs }) => outageMs).sort((a, b) => a - b)
   const worst = verdicts.toSorted((a, b) => b.lostBytes - a.lostBytes)[0]
+  const seen = `lag ${worst?.lagBytes}, written by deposed primaries ${worst?.deposedBytes}, unseen at most ${worst?.unseenBytes}`
   const rows: [string, string | number][] = [
     ['schedules', `${verdicts.length} (3, 4, 5 nodes: ${sizes.join(', ')})`],
     ['not judged', verdicts.filter(({ failure }) => failure !== undefined).length],
@@ -37,10 +38,7 @@ export function table(mode: Promised, verdicts: readonly Verdict[]): string {
       'longest outage of a schedule, ms (p50, p99, max)',
       [50, 99, 100].map((percent) => percentile(outages, percent)).join(', '),
     ],
-    [
-      'largest loss, bytes (lag seen, unseen at most)',
-      `${worst?.lostBytes} (${worst?.lagBytes}, ${worst?.unseenBytes})`,
-    ],
+    ['largest loss of a schedule in bytes, beside what was seen', `${worst?.lostBytes} (${seen})`],
   ]
   const lines = [`| ${mode} | |`, '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)]
   return `${lines.join('\n')}\n`

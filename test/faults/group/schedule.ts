@@ -38,8 +38,9 @@ export interface Verdict extends Findings {
   readonly faults: string[]
   failovers: number
   outageMs: number
-  /** By which old primaries were seen to be ahead of their successors, and what may have been written unseen. */
+  /** By which old primaries were seen to be ahead of their successors, what they wrote later, what went unseen at most. */
   lagBytes: number
+  deposedBytes: number
   unseenBytes: number
   seconds: number
   /** Why it could not be judged: the group did not come together again, its copies differ. */
@@ -96,6 +97,7 @@ export async function runSchedule(t: Cleanup, { seed, mode, kinds, steps }: Plan
     failovers: 0,
     outageMs: 0,
     lagBytes: 0,
+    deposedBytes: 0,
     unseenBytes: 0,
     seconds: 0,
   }
@@ -119,7 +121,7 @@ export async function runSchedule(t: Cleanup, { seed, mode, kinds, steps }: Plan
     await observer.stop()
     await judge(verdict, group, programs)
     verdict.failovers = observer.failovers
-    verdict.lagBytes = observer.lagBytes
+    Object.assign(verdict, observer.losses)
     verdict.unseenBytes = observer.unseenBytes
   } catch (error) {
     verdict.failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -146,7 +148,7 @@ async function judge(verdict: Verdict, group: Group, programs: readonly Program[
 
 /** What a mode promises and was not kept; empty if all was. */
 export function broken(verdict: Verdict): string[] {
-  const { mode, lost, lostBytes, lagBytes, unseenBytes } = verdict
+  const { mode, lost, lostBytes, lagBytes, deposedBytes, unseenBytes } = verdict
   const found: string[] = []
   if (verdict.failure !== undefined) found.push(verdict.failure)
   if (verdict.resurrected > 0) found.push(`${verdict.resurrected} refused writes were applied`)
@@ -154,10 +156,9 @@ export function broken(verdict: Verdict): string[] {
   if (verdict.futureReads > 0) found.push(`${verdict.futureReads} reads of what nobody had written`)
   if (mode === 'sync' && lost > 0) found.push(`${lost} acknowledged writes are gone`)
   if (mode === 'sync' && verdict.lostReads > 0) found.push(`${verdict.lostReads} reads showed writes that are gone`)
-  if (mode === 'async' && lostBytes > lagBytes + unseenBytes) {
-    found.push(
-      `${lostBytes} bytes of writes are gone, more than the lag of ${lagBytes} bytes (and ${unseenBytes} unseen)`,
-    )
+  if (mode === 'async' && lostBytes > lagBytes + deposedBytes + unseenBytes) {
+    const seen = `a lag of ${lagBytes}, ${deposedBytes} written by deposed primaries, ${unseenBytes} unseen`
+    found.push(`${lostBytes} bytes of writes are gone, more than ${seen}`)
   }
   return found
 }
