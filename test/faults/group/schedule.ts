@@ -16,7 +16,8 @@ const CLOCK_SECONDS = [-3600, -30, -3, 3, 30, 3600]
 
 interface Step {
   readonly fault: Fault
-  readonly node: number
+  /** A number, or whoever is the primary then: half of the faults would else hardly ever be seen. */
+  readonly node: number | 'primary'
   readonly milliseconds: number
   /** After it was healed. */
   readonly restMs: number
@@ -60,7 +61,8 @@ export function planOf(seed: number, mode: Promised): Plan {
     const fault = random.of(FAULTS)
     return {
       fault,
-      node: random.below(size),
+      // The clock of a node can be set only if it was started so.
+      node: fault !== 'clock' && random.below(2) === 0 ? 'primary' : random.below(size),
       milliseconds: (fault === 'clock' ? CLOCK_MS : 200) + random.below(2200),
       restMs: random.below(1200),
       seconds: random.of(CLOCK_SECONDS),
@@ -72,8 +74,9 @@ export function planOf(seed: number, mode: Promised): Plan {
 async function runSteps(group: Group, steps: readonly Step[]): Promise<string[]> {
   const told: string[] = []
   for (const { fault, node, milliseconds, restMs, seconds } of steps) {
-    const broken = group.nodes[node]!
-    const isPrimary = broken.port === (await group.sentinels.primaryPort())
+    const primary = await group.primary()
+    const broken = node === 'primary' ? primary : group.nodes[node]!
+    const isPrimary = broken === primary
     const by = fault === 'clock' ? ` by ${seconds} s` : ''
     told.push(`${fault} ${isPrimary ? 'primary' : 'replica'} ${milliseconds} ms${by}`)
     await group.break(broken, fault, isPrimary, seconds)
@@ -103,7 +106,7 @@ export async function runSchedule(t: Cleanup, { seed, mode, kinds, steps }: Plan
   }
   const beganMs = performance.now()
   try {
-    const clocks = new Set(steps.flatMap(({ fault, node }) => (fault === 'clock' ? [node] : [])))
+    const clocks = new Set(steps.flatMap(({ fault, node }) => (fault === 'clock' && node !== 'primary' ? [node] : [])))
     const group = await startGroup(t, kinds, mode === 'sync' ? syncArgs : [], clocks)
     const observer = new Observer(group)
     const random = new Random(seed + 1)
