@@ -464,12 +464,12 @@ export class Replication implements ReplicationHost {
   }
 
   get memoryBytes(): number {
-    return (this.stream.backlog?.memoryBytes ?? 0) + this.filtered.memoryBytes
+    return (this.stream.backlog?.memoryBytes ?? 0) + this.fullSync.memoryBytes + this.filtered.memoryBytes
   }
 
   /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
   get replicaBufferBytes(): number {
-    return this.stream.backlog?.extraBytes ?? 0
+    return (this.stream.backlog?.extraBytes ?? 0) + this.fullSync.memoryBytes
   }
 
   recordResync(
@@ -512,7 +512,7 @@ export class Replication implements ReplicationHost {
   stop(): void {
     this.#link?.stop()
     this.fullSync.abort()
-    this.replicaSet.spill?.stop()
+    this.replicaSet.budget.stop()
     this.filtered.stop()
     this.syncMode.stop()
   }

@@ -14,13 +14,14 @@ import { type RecordWriter, Snapshot, SnapshotRunner, writerOptions } from '../.
 import type { RdbWriterOptions } from '../../rdb/writer.ts'
 import type { History } from '../history.ts'
 import type { ReplicationStream } from '../stream.ts'
+import { Payload } from './payload.ts'
 import type { Replica } from './replica.ts'
 import { NEWLINE, type Replicas } from './replicas.ts'
 import { SyncPace, TokenBucket } from './sync-pace.ts'
 
-/** The walk waits while a replica's socket holds more than this. */
+/** The file is not read on while a replica's socket holds more than this. */
 const SOCKET_BYTES = 8 * 1024 * 1024
-/** And looks again after so long. */
+/** The walk looks again after so long whether a replica takes more. */
 const SOCKET_WAIT_MS = 2
 
 export interface FullSyncEvent {
@@ -46,6 +47,8 @@ interface Running {
   snapshot: Snapshot | null
   runner: SnapshotRunner | null
   mark: Buffer
+  /** What goes to the sockets as it is made. */
+  payload: Payload | null
   bytes: number
   startedAtMs: number
   toDisk: boolean
@@ -69,6 +72,8 @@ export class FullSync {
   #replicas: Replicas
   #file: SnapshotFile
   #running: Running | null = null
+  /** Of which some replica has not got all yet. */
+  #payloads = new Set<Payload>()
   #startTimer: NodeJS.Timeout | null = null
   #waitingSinceMs = new Map<Replica, number>()
   #reasons = new Map<Replica, string>()
@@ -137,6 +142,10 @@ export class FullSync {
 
   /** Once a second: newlines keep those that wait alive, and a start that had to wait is tried again. */
   cron(): void {
+    for (const payload of this.#payloads) {
+      payload.look()
+      if (payload !== this.#running?.payload && payload.replicas.length === 0) this.#drop(payload)
+    }
     const onDisk = this.#running?.toDisk ?? false
     for (const replica of this.#replicas.list) {
       const presync =
@@ -158,7 +167,10 @@ export class FullSync {
     const toSockets = diskless && first.announced.capaEof
     const alike = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
     const most = engine.config.get('repl-max-concurrent-syncs')
-    const group = most > 0 ? alike.slice(0, most) : alike
+    let free = most > 0 ? most : alike.length
+    for (const { replicas } of this.#payloads) free -= most > 0 ? replicas.length : 0
+    const group = alike.slice(0, free)
+    if (free <= 0) return
     engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
     this.#stream.flush()
     // All start from this offset, and the stream says its database anew behind it.
@@ -169,6 +181,7 @@ export class FullSync {
       snapshot: null,
       runner: null,
       mark: Buffer.from(randomBytes(20).toString('hex'), 'latin1'),
+      payload: toSockets ? new Payload(engine, group, this.#replicas.budget) : null,
       bytes: 0,
       startedAtMs: engine.unixMs,
       toDisk: !toSockets,
@@ -195,8 +208,13 @@ export class FullSync {
   #startSockets(running: Running): void {
     const engine = this.#engine
     const { config } = engine
-    const head = Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1')
-    for (const replica of running.replicas) replica.client.send(head)
+    const payload = running.payload!
+    this.#payloads.add(payload)
+    payload.onDelivered = (replica) => this.#delivered(running, replica)
+    payload.onGone = (replica) => {
+      if (this.#running !== running) this.#report(replica, running, false)
+    }
+    payload.append(Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1'))
     const about = {
       config,
       now: engine.unixMs,
@@ -212,7 +230,7 @@ export class FullSync {
       onChunk: (chunk) => {
         running.bytes += chunk.length
         running.bucket.take(chunk.length)
-        for (const replica of running.replicas) replica.client.send(chunk)
+        payload.append(chunk)
       },
       onEnd: () => this.#sent(running),
       onError: (error) => {
@@ -242,12 +260,12 @@ export class FullSync {
       this.#finish(running, false)
       return false
     }
-    let isFull = false
     for (const replica of running.replicas) {
-      if (replica.client.transport.pendingBytes > SOCKET_BYTES) isFull = true
-      else replica.progressAtMs = this.#engine.now
+      if (replica.client.transport.pendingBytes === 0) replica.progressAtMs = this.#engine.now
     }
-    const heldMs = Math.max(running.bucket.waitMs(), isFull ? SOCKET_WAIT_MS : 0)
+    const payload = running.payload!
+    payload.look()
+    const heldMs = Math.max(running.bucket.waitMs(), payload.wantsMore ? 0 : SOCKET_WAIT_MS)
     if (heldMs > 0) running.pace.waits()
     const pauseMs = heldMs > 0 ? heldMs : running.pace.rest()
     if (pauseMs > 0) setTimeout(() => running.runner?.resume(), pauseMs)
@@ -261,11 +279,25 @@ export class FullSync {
 
   #sent(running: Running): void {
     const up = running.replicas.filter((replica) => !replica.client.closing)
-    for (const replica of up) replica.client.send(running.mark)
     this.#engine.log('warning', `Diskless rdb transfer, done reading from pipe, ${up.length} replicas still up.`)
     this.#engine.log('notice', 'Background RDB transfer terminated with success')
-    for (const replica of running.replicas) this.#online(replica, true)
+    const payload = running.payload!
+    payload.append(running.mark)
     this.#finish(running, true)
+    payload.end()
+  }
+
+  /** Its socket has been given the whole payload. */
+  #delivered(running: Running, replica: Replica): void {
+    this.#online(replica, true)
+    this.#report(replica, running, true)
+  }
+
+  /** Bytes of payloads that replicas have not taken. */
+  get memoryBytes(): number {
+    let bytes = 0
+    for (const payload of this.#payloads) bytes += payload.memoryBytes
+    return bytes
   }
 
   /** FLUSHALL or shutdown: the data that the snapshot stands for is gone. Replicas will ask again. */
@@ -293,8 +325,16 @@ export class FullSync {
     running.attendant?.release()
     this.lastDurationMs = this.#engine.unixMs - running.startedAtMs
     this.lastBytes = running.bytes
-    for (const replica of running.replicas) this.#report(replica, running, ok)
+    // Of a payload that is complete, replicas are reported as they get its end.
+    const isUnderWay = ok && running.payload !== null
+    if (!isUnderWay) for (const replica of running.replicas) this.#report(replica, running, ok)
+    if (!isUnderWay) this.#drop(running.payload)
     if (this.#waiting().length > 0) this.#startSoon(0)
+  }
+
+  #drop(payload: Payload | null): void {
+    if (payload === null || !this.#payloads.delete(payload)) return
+    payload.drop()
   }
 
   #report(replica: Replica, running: Running, ok: boolean): void {

@@ -6,7 +6,7 @@
 import type { Client } from '../../commands/client.ts'
 import type { ReplicaInfo, ReplicationHost } from '../../commands/host.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { Spill } from '../spill/spill.ts'
+import { Spill, SpillBudget } from '../spill/spill.ts'
 import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
 
@@ -29,6 +29,7 @@ export class Replicas {
 
   /** What they have not read and does not fit into memory; not for a part of the stream, whose slow replicas are closed. */
   readonly spill: Spill | null
+  readonly budget = new SpillBudget()
 
   /** Some replica acknowledged something. */
   onAck: () => void = () => {}
@@ -49,7 +50,7 @@ export class Replicas {
     this.#stream = stream
     this.#ownStream = ownStream
     this.noneSinceMs = engine.now
-    this.spill = ownStream ? null : new Spill(engine)
+    this.spill = ownStream ? null : new Spill(engine, this.budget)
     if (this.spill === null) return
     this.spill.onWritten = () => this.trim()
     this.spill.onFull = (why) => this.#closeSlowest(why)
@@ -172,7 +173,7 @@ export class Replicas {
 
   /** What went to the file, what is there, and how many replicas have to read it. */
   get spilled(): ReplicationHost['spill'] {
-    const { writtenBytes = 0, fileBytes = 0, closedReplicas = 0 } = this.spill ?? {}
+    const { writtenBytes, fileBytes, closedReplicas } = this.budget
     const start = this.#stream.backlog?.start ?? 0
     const behind = this.list.filter((replica) => this.#isFed(replica) && replica.sent < start)
     return { writtenBytes, fileBytes, closedReplicas, replicas: behind.length }

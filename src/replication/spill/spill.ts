@@ -58,24 +58,42 @@ let spills = 0
 /** Of this process, by all servers in it. */
 const paths = new Set<string>()
 
-export class Spill {
-  /** Since the start. */
+/** What all files of a server may hold together, and what became of them since the start. */
+export class SpillBudget {
+  readonly spills = new Set<Spill>()
   writtenBytes = 0
   closedReplicas = 0
+
+  get fileBytes(): number {
+    let bytes = 0
+    for (const spill of this.spills) bytes += spill.fileBytes
+    return bytes
+  }
+
+  /** At the end of the process. */
+  stop(): void {
+    for (const spill of this.spills) spill.stop()
+  }
+}
+
+export class Spill {
   /** More was written and memory let go. */
   onWritten: () => void = () => {}
   /** Nothing more can be kept: closes who is furthest back. False if nobody may be closed. */
   onFull: (why: string) => boolean = () => false
 
   #engine: Engine
+  #budget: SpillBudget
   #segments: Segments
   #backlog: Backlog | null = null
   #isWriting = false
   #retryAtMs = 0
   #isTold = false
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, budget: SpillBudget) {
     this.#engine = engine
+    this.#budget = budget
+    budget.spills.add(this)
     const number = spills++
     this.#segments = new Segments((start) => {
       const path = engine.config.resolvePath(`temp-repl-${process.pid}-${number}-${start}.spill`)
@@ -109,6 +127,12 @@ export class Spill {
     return this.#segments.read(offset)
   }
 
+  /** It is over. */
+  drop(): void {
+    this.look(null, 0)
+    this.#budget.spills.delete(this)
+  }
+
   stop(): void {
     this.#segments.clearNow()
   }
@@ -120,7 +144,7 @@ export class Spill {
     const buffers = backlog.wholeBlocks(from, Math.min(keepFrom, from + WRITE_BYTES))
     const length = buffers.reduce((sum, bytes) => sum + bytes.length, 0)
     if (length === 0) return
-    if (this.#segments.bytes + length > most) {
+    if (this.#budget.fileBytes + length > most) {
       this.#cannot(`it does not fit into the spill file (repl-spill-max-size ${most})`)
       return
     }
@@ -134,7 +158,7 @@ export class Spill {
     }
     this.#isWriting = false
     if (this.#backlog === backlog) {
-      this.writtenBytes += length
+      this.#budget.writtenBytes += length
       backlog.letGo(from + length)
       this.#join(backlog)
     } else {
@@ -153,7 +177,7 @@ export class Spill {
   #cannot(why: string): void {
     this.#retryAtMs = this.#engine.now + RETRY_MS
     if (this.onFull(why)) {
-      this.closedReplicas++
+      this.#budget.closedReplicas++
       this.#retryAtMs = 0
       return
     }
