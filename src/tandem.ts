@@ -13,6 +13,7 @@ import { Persistence } from './persistence/dump-file.ts'
 import { OomScore } from './persistence/oom-score.ts'
 import { createProxy, type ProxySetup } from './proxy/create.ts'
 import { Replication } from './replication/replication.ts'
+import { removeLeftSpills } from './replication/spill/spill.ts'
 import { Clients } from './server/clients.ts'
 import { Listener } from './server/listener.ts'
 import { createLog } from './server/log.ts'
@@ -170,6 +171,7 @@ export class Tandem {
     await this.#listen(options.port)
     if (config.get('pidfile') !== '') this.#writePidFile()
     this.replication.listeningPort = this.port
+    removeLeftSpills(engine)
     this.#startCron()
     await this.metrics.start()
     options.onListening?.()

@@ -366,6 +366,8 @@ export interface ReplicationHost {
   readonly refusedSync: SyncRefusal | null
   readonly upstream: UpstreamInfo | null
   readonly backlog: { active: boolean; size: number; firstByteOffset: number; histlen: number }
+  /** What replicas have not read and memory had no room for; bytes on disk now, the others since the start. */
+  readonly spill: { writtenBytes: number; fileBytes: number; replicas: number; closedReplicas: number }
   readonly goodReplicas: number
   readonly memoryBytes: number
   /** Bytes of connected replicas' pending output. */

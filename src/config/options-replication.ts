@@ -50,12 +50,28 @@ export const REPLICATION_OPTIONS = [
     'Bytes of a full sync sent to a replica in a second; 0 as fast as it goes',
   ),
   integer(
+    'repl-sync-latency-target',
+    4,
+    0,
+    1000,
+    'A full sync slows down when clients wait longer than this; 0 does not look at them',
+    MILLISECONDS,
+  ),
+  integer(
     'repl-max-concurrent-syncs',
     0,
     0,
     INT_MAX,
     'Replicas that get a full sync at the same time; 0 as many as ask',
   ),
+  memory(
+    'repl-spill-memory',
+    32 * MB,
+    0,
+    LLONG_MAX,
+    'What replicas have not read beyond the backlog goes to a file when it is more than this',
+  ),
+  memory('repl-spill-max-size', 1024 * MB, 0, LLONG_MAX, 'Largest size of that file; 0 keeps all in memory'),
   integer(
     'repl-guard-shrink',
     90,

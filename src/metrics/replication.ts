@@ -186,6 +186,20 @@ const own: readonly Family[] = [
     const { backlog, bytesPerSecond } = host.replication
     return backlog.size / bytesPerSecond
   }),
+  counter('tandem_spill_written_bytes_total', 'Bytes of the stream written to the spill file.', ({ host }) => {
+    return host.replication.spill.writtenBytes
+  }),
+  gauge('tandem_spill_file_bytes', 'Size of the spill file: what slow replicas have not read.', ({ host }) => {
+    return host.replication.spill.fileBytes
+  }),
+  gauge('tandem_spill_replicas', 'Replicas that have to read from the spill file.', ({ host }) => {
+    return host.replication.spill.replicas
+  }),
+  counter(
+    'tandem_spill_closed_replicas_total',
+    'Replicas closed because the spill file was full or could not be written.',
+    ({ host }) => host.replication.spill.closedReplicas,
+  ),
   counter('tandem_replication_input_bytes_total', 'Bytes received from the primary.', ({ host }) => {
     return host.stats.replInputBytes
   }),

@@ -192,7 +192,7 @@ export class Snapshot {
 
 export interface Pace {
   /** Longest slice. */
-  sliceMs: number
+  readonly sliceMs: number
   /** False while the receiver has enough to do; call resume() when that changes. */
   ready: () => boolean
   /** rdb-key-save-delay, microseconds. */

@@ -6,7 +6,8 @@
  *       |--- still unread by ------|---------- the backlog, for PSYNC --------|
  *            a slow replica
  *
- * A block that is behind all of that is used again, once no socket still has to send from it (`held`).
+ * A block that is behind all of that is used again, once no socket still has to send from it (`held`). When too much is
+ * still unread, the oldest of it goes to a file (spill/): `start` is then where memory begins, and `oldest` the file.
  * Offsets are bytes of the stream, from 0; the 1-based offsets of PSYNC are converted by the callers.
  */
 const BLOCK_BYTES = 256 * 1024
@@ -16,6 +17,8 @@ export class Backlog {
   /** repl-backlog-size. */
   size: number
   end: number
+  /** Offset from which on a file has what came before `start`. */
+  spilledFrom: number | undefined
   #start: number
   #blocks: Buffer[] = []
   /** Blocks that nobody can refer to: fresh memory costs a page fault for each 4 KiB. */
@@ -34,13 +37,19 @@ export class Backlog {
     this.#base = offset
   }
 
-  /** Oldest offset from which a replica may resume: further back than the size while a slow replica needs it. */
+  /** Oldest offset in memory: further back than the size while a slow replica needs it. */
   get start(): number {
     return this.#start
   }
 
+  /** Oldest offset from which a replica may resume. */
+  get oldest(): number {
+    return Math.min(this.#start, this.spilledFrom ?? this.#start)
+  }
+
+  /** From which a replica may resume, the file's part too. */
   get histlen(): number {
-    return this.end - this.start
+    return this.end - this.oldest
   }
 
   /** Bytes held beyond the backlog's size because a replica has not read them. */
@@ -95,6 +104,28 @@ export class Backlog {
     }
   }
 
+  /** The bytes from `from` to the end of the last block that ends before `to`; from the first byte in memory on. */
+  wholeBlocks(from: number, to: number): Buffer[] {
+    const pieces: Buffer[] = []
+    for (let at = from; ; ) {
+      const bytes = this.read(at)
+      const relative = at + bytes.length - this.#base
+      if (bytes.length === 0 || at + bytes.length > to || relative % BLOCK_BYTES !== 0) return pieces
+      pieces.push(bytes)
+      at += bytes.length
+    }
+  }
+
+  /** What is before `offset` is kept elsewhere. Sockets may still refer to it. */
+  letGo(offset: number): void {
+    if (offset <= this.#start) return
+    this.#start = offset
+    while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= offset) {
+      this.#blocks.shift()
+      this.#base += BLOCK_BYTES
+    }
+  }
+
   /** Between two trims, when much is written at once: the first block, if nobody wants it any more. */
   #oldest(): Buffer | undefined {
     const end = this.#base + BLOCK_BYTES
@@ -102,14 +133,6 @@ export class Backlog {
     this.#base = end
     this.#start = Math.max(this.#start, end)
     return this.#blocks.shift()
-  }
-
-  /** The same bytes under other offsets: a primary that loaded its old offset from the RDB file. */
-  rebase(end: number): void {
-    const delta = end - this.end
-    this.end += delta
-    this.#start += delta
-    this.#base += delta
   }
 }
 

@@ -396,6 +396,12 @@ export class Replication implements ReplicationHost {
   get secondOffset(): number {
     return this.history.secondOffset
   }
+  get spill(): ReplicationHost['spill'] {
+    return this.replicaSet.spilled
+  }
+  get bytesPerSecond(): number {
+    return this.stream.bytesPerSecond
+  }
   get goodReplicas(): number {
     return this.replicaSet.good
   }
@@ -447,7 +453,7 @@ export class Replication implements ReplicationHost {
     return {
       active: backlog !== null,
       size: this.engine.config.get('repl-backlog-size'),
-      firstByteOffset: backlog === null ? 0 : backlog.start + 1,
+      firstByteOffset: backlog === null ? 0 : backlog.oldest + 1,
       histlen: backlog?.histlen ?? 0,
     }
   }
@@ -456,17 +462,13 @@ export class Replication implements ReplicationHost {
     return { durationMs: this.fullSync.lastDurationMs, bytes: this.fullSync.lastBytes }
   }
 
-  get bytesPerSecond(): number {
-    return this.stream.bytesPerSecond
-  }
-
   get memoryBytes(): number {
-    return (this.stream.backlog?.memoryBytes ?? 0) + this.filtered.memoryBytes
+    return (this.stream.backlog?.memoryBytes ?? 0) + this.fullSync.memoryBytes + this.filtered.memoryBytes
   }
 
   /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
   get replicaBufferBytes(): number {
-    return this.stream.backlog?.extraBytes ?? 0
+    return (this.stream.backlog?.extraBytes ?? 0) + this.fullSync.memoryBytes
   }
 
   recordResync(
@@ -510,6 +512,7 @@ export class Replication implements ReplicationHost {
   stop(): void {
     this.#link?.stop()
     this.fullSync.abort()
+    this.replicaSet.budget.stop()
     this.filtered.stop()
     this.syncMode.stop()
   }

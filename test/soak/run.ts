@@ -1,7 +1,7 @@
 /**
  * Long runs: `npm run soak [-- name …] [--seed N]`. Prints the seed, repeats with it. Names, or none for all: cuts (200 cut
  * links in each direction, --cuts), store (mixed sizes against a map, --runs), corrupt (damaged payloads, --mutations),
- * faults (groups under Sentinels that are broken, --schedules and --mode: async, wait, sync), proxy (what connections read
+ * faults (groups under Sentinels that are broken, --schedules, --parallel of them at a time, --mode: async, wait, sync), proxy (what connections read
  * through it, --operations), differential (generated commands against redis-server, --commands).
  */
 import { spawnSync } from 'node:child_process'
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
     operations: { type: 'string', default: '10000000' },
     commands: { type: 'string', default: '10000000' },
     schedules: { type: 'string', default: '200' },
+    parallel: { type: 'string', default: '1' },
     mode: { type: 'string', default: 'async,wait,sync' },
     mutations: { type: 'string', default: '200000' },
   },
@@ -30,7 +31,10 @@ process.stdout.write(`seed ${seed}\n`)
 const SOAKS: Record<string, { file: string; env: Record<string, string> }> = {
   cuts: { file: 'cut-links', env: { CUTS: values.cuts, SEED: seed } },
   store: { file: 'store/keyspace', env: { RUNS: values.runs, SEED: seed } },
-  faults: { file: 'faults/schedules', env: { SCHEDULES: values.schedules, MODE: values.mode, SEED: seed } },
+  faults: {
+    file: 'faults/schedules',
+    env: { SCHEDULES: values.schedules, PARALLEL: values.parallel, MODE: values.mode, SEED: seed },
+  },
   corrupt: { file: 'faults/corrupt-payloads', env: { MUTATIONS: values.mutations, SEED: seed } },
   proxy: { file: 'proxy/session', env: { OPERATIONS: values.operations, SEED: seed } },
   differential: { file: 'differential/generated', env: { COMMANDS: values.commands, SEED: seed } },

@@ -1,5 +1,5 @@
 /**
- * The real programs that the tests run against: Debian's redis-server 7.0, its tools, and Prometheus. What is missing is installed where that is
+ * The real programs that the tests run against: Debian's redis-server 7.0, its tools, Prometheus, and faketime for clocks that jump. What is missing is installed where that is
  * possible (root on a system with apt); otherwise the run fails with one line that says what to install. Nothing
  * is ever skipped.
  */
@@ -13,6 +13,7 @@ const PACKAGE_OF: Record<string, string> = {
   'redis-benchmark': 'redis-tools',
   prometheus: 'prometheus',
   promtool: 'prometheus',
+  faketime: 'faketime',
 }
 
 /** invoke-rc.d asks this file before it starts a service; 101 forbids it. */

@@ -1,14 +1,23 @@
 /**
  * A TCP relay between two servers that can do what networks do: cut every link, cut one in the middle of a message, hold bytes back,
- * delay them, refuse connections. A replica under test is pointed at the relay's port instead of its primary's.
+ * delay them, refuse connections, or those of one kind of peer only. A replica under test is pointed at the relay's port
+ * instead of its primary's.
  */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { Cleanup } from './cleanup.ts'
 
-/** 'down' is from the target (a primary's stream), 'up' is to it (acknowledgements). */
 const PING = '*1\r\n$4\r\nPING\r\n'
+/** What a replica says of itself after its PING, and a Sentinel before all else. */
+const LISTENING_PORT = /listening-port\r\n\$\d+\r\n(\d+)\r\n/
+const SENTINEL = /sentinel-/
+/** By then a link has said what it is. */
+const HEAD_BYTES = 2048
 
+/** Who may be kept out: all replicas, the one that announces this port, or Sentinels. */
+export type Peer = 'replica' | `replica ${number}` | 'sentinel'
+
+/** 'down' is from the target (a primary's stream), 'up' is to it (acknowledgements). */
 export type Direction = 'down' | 'up'
 
 interface Link {
@@ -16,6 +25,10 @@ interface Link {
   target: Socket
   /** It began as a replica does, with PING alone; undefined before its first bytes. */
   isReplica: boolean | undefined
+  /** Its first bytes. */
+  head: string
+  /** All that is known of it. */
+  peers: Peer[]
 }
 
 /** What is still let through in a direction before something happens, if anything is to happen. */
@@ -31,6 +44,7 @@ export class Relay {
   readonly #limits: Record<Direction, Limit | undefined> = { down: undefined, up: undefined }
   #server: Server | undefined
   #port = 0
+  readonly #blocked = new Set<Peer>()
   #delayMs = 0
   #replicaDelayMs = 0
   #frozen = false
@@ -105,6 +119,16 @@ export class Relay {
     for (const link of this.#links) if (link.isReplica === true) this.#cut(link)
   }
 
+  /** Cuts the links of these peers, and new ones as soon as they have said who they are. */
+  block(peer: Peer): void {
+    this.#blocked.add(peer)
+    for (const link of this.#links) if (link.peers.includes(peer)) this.#cut(link)
+  }
+
+  unblockAll(): void {
+    this.#blocked.clear()
+  }
+
   /** Links stay open, but nothing passes in either direction until thaw(). */
   freeze(): void {
     this.#frozen = true
@@ -125,7 +149,7 @@ export class Relay {
   #accept(client: Socket): void {
     this.#accepted++
     const target = connect({ port: this.#targetPort, host: this.#targetHost })
-    const link: Link = { client, target, isReplica: undefined }
+    const link: Link = { client, target, isReplica: undefined, head: '', peers: [] }
     this.#links.add(link)
     this.#pass(link, client, target, 'up')
     this.#pass(link, target, client, 'down')
@@ -135,7 +159,7 @@ export class Relay {
   #pass(link: Link, from: Socket, to: Socket, direction: Direction): void {
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
-      if (direction === 'up') link.isReplica ??= chunk.toString('latin1') === PING
+      if (direction === 'up' && !this.#admits(link, chunk)) return this.#cut(link)
       this.#later(link, () => this.#forward(link, to, chunk, direction))
     })
     from.on('end', () => this.#later(link, () => to.end()))
@@ -144,6 +168,19 @@ export class Relay {
       this.#later(link, () => to.destroy())
       this.#links.delete(link)
     })
+  }
+
+  #admits(link: Link, chunk: Buffer): boolean {
+    if (link.head.length > HEAD_BYTES) return true
+    const text = chunk.toString('latin1')
+    link.isReplica ??= text === PING
+    link.head += text
+    link.peers = []
+    if (link.isReplica) link.peers.push('replica')
+    const port = link.isReplica ? LISTENING_PORT.exec(link.head)?.[1] : undefined
+    if (port !== undefined) link.peers.push(`replica ${Number(port)}`)
+    if (SENTINEL.test(link.head)) link.peers.push('sentinel')
+    return !link.peers.some((peer) => this.#blocked.has(peer))
   }
 
   #later(link: Link, action: () => void): void {

@@ -210,9 +210,17 @@ export function replication(host: Host): string {
     text += lines({ min_slaves_good_slaves: replication.goodReplicas })
   }
   text += replicaLines(replication)
-  const { syncMode, lostWrites } = replication
+  const { syncMode, lostWrites, spill } = replication
   if (lostWrites.files > 0) {
     text += lines({ lost_writes: lostWrites.commands, lost_writes_last_file: lostWrites.lastFile })
+  }
+  if (spill.writtenBytes > 0) {
+    text += lines({
+      repl_spill_written_bytes: spill.writtenBytes,
+      repl_spill_file_bytes: spill.fileBytes,
+      repl_spill_replicas: spill.replicas,
+      repl_spill_closed_replicas: spill.closedReplicas,
+    })
   }
   if (syncMode.isWanted) {
     text += lines({

@@ -14,15 +14,15 @@ import { type RecordWriter, Snapshot, SnapshotRunner, writerOptions } from '../.
 import type { RdbWriterOptions } from '../../rdb/writer.ts'
 import type { History } from '../history.ts'
 import type { ReplicationStream } from '../stream.ts'
+import { Payload } from './payload.ts'
 import type { Replica } from './replica.ts'
 import { NEWLINE, type Replicas } from './replicas.ts'
+import { SyncPace, TokenBucket } from './sync-pace.ts'
 
-const SLICE_MS = 1
-/** The walk waits while a replica's socket holds more than this. */
+/** The file is not read on while a replica's socket holds more than this. */
 const SOCKET_BYTES = 8 * 1024 * 1024
-/** Sent at once whatever repl-sync-max-rate says. */
-const RATE_BURST_BYTES = 256 * 1024
-const RATE_PAUSE_MAX_MS = 1000
+/** The walk looks again after so long whether a replica takes more. */
+const SOCKET_WAIT_MS = 2
 
 export interface FullSyncEvent {
   replica: Replica
@@ -47,10 +47,15 @@ interface Running {
   snapshot: Snapshot | null
   runner: SnapshotRunner | null
   mark: Buffer
+  /** What goes to the sockets as it is made. */
+  payload: Payload | null
   bytes: number
   startedAtMs: number
   toDisk: boolean
   attendant: Attendant | null
+  /** Of what goes to the sockets as it is made. */
+  pace: SyncPace
+  bucket: TokenBucket
 }
 
 export class FullSync {
@@ -67,6 +72,8 @@ export class FullSync {
   #replicas: Replicas
   #file: SnapshotFile
   #running: Running | null = null
+  /** Of which some replica has not got all yet. */
+  #payloads = new Set<Payload>()
   #startTimer: NodeJS.Timeout | null = null
   #waitingSinceMs = new Map<Replica, number>()
   #reasons = new Map<Replica, string>()
@@ -109,7 +116,7 @@ export class FullSync {
     const running = this.#running!
     const first = running.replicas[0]
     if (!running.toDisk || first === undefined || !first.sameNeeds(replica) || !this.#stream.backlog) return false
-    if (first.sent < this.#stream.backlog.start) return false
+    if (first.sent < this.#stream.backlog.oldest) return false
     const most = this.#engine.config.get('repl-max-concurrent-syncs')
     if (most > 0 && running.replicas.length >= most) return false
     this.#announce(replica, first.sent)
@@ -135,6 +142,10 @@ export class FullSync {
 
   /** Once a second: newlines keep those that wait alive, and a start that had to wait is tried again. */
   cron(): void {
+    for (const payload of this.#payloads) {
+      payload.look()
+      if (payload !== this.#running?.payload && payload.replicas.length === 0) this.#drop(payload)
+    }
     const onDisk = this.#running?.toDisk ?? false
     for (const replica of this.#replicas.list) {
       const presync =
@@ -156,7 +167,10 @@ export class FullSync {
     const toSockets = diskless && first.announced.capaEof
     const alike = waiting.filter((replica) => replica.sameNeeds(first) && (!toSockets || replica.announced.capaEof))
     const most = engine.config.get('repl-max-concurrent-syncs')
-    const group = most > 0 ? alike.slice(0, most) : alike
+    let free = most > 0 ? most : alike.length
+    for (const { replicas } of this.#payloads) free -= most > 0 ? replicas.length : 0
+    const group = alike.slice(0, free)
+    if (free <= 0) return
     engine.log('notice', `Starting BGSAVE for SYNC with target: ${toSockets ? 'replicas sockets' : 'disk'}`)
     this.#stream.flush()
     // All start from this offset, and the stream says its database anew behind it.
@@ -167,9 +181,12 @@ export class FullSync {
       snapshot: null,
       runner: null,
       mark: Buffer.from(randomBytes(20).toString('hex'), 'latin1'),
+      payload: toSockets ? new Payload(engine, group, this.#replicas.budget) : null,
       bytes: 0,
       startedAtMs: engine.unixMs,
       toDisk: !toSockets,
+      pace: new SyncPace(() => engine.config.get('repl-sync-latency-target')),
+      bucket: this.#bucket(),
       attendant: toSockets ? new Attendant(engine, 'tandem-rdb-to-slaves', (signal) => this.#killed(signal)) : null,
     }
     const { attendant } = this.#running
@@ -191,8 +208,13 @@ export class FullSync {
   #startSockets(running: Running): void {
     const engine = this.#engine
     const { config } = engine
-    const head = Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1')
-    for (const replica of running.replicas) replica.client.send(head)
+    const payload = running.payload!
+    this.#payloads.add(payload)
+    payload.onDelivered = (replica) => this.#delivered(running, replica)
+    payload.onGone = (replica) => {
+      if (this.#running !== running) this.#report(replica, running, false)
+    }
+    payload.append(Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1'))
     const about = {
       config,
       now: engine.unixMs,
@@ -207,7 +229,8 @@ export class FullSync {
       ...(writer === null ? {} : { writer: (sink) => writer(writerOptions(about, engine.store), sink) }),
       onChunk: (chunk) => {
         running.bytes += chunk.length
-        for (const replica of running.replicas) replica.client.send(chunk)
+        running.bucket.take(chunk.length)
+        payload.append(chunk)
       },
       onEnd: () => this.#sent(running),
       onError: (error) => {
@@ -218,7 +241,9 @@ export class FullSync {
     })
     engine.stats.snapshots++
     running.runner = new SnapshotRunner(running.snapshot, {
-      sliceMs: SLICE_MS,
+      get sliceMs() {
+        return running.pace.sliceMs
+      },
       ready: () => this.#ready(running),
       keyDelayMicroseconds: () => config.get('rdb-key-save-delay'),
     })
@@ -235,37 +260,44 @@ export class FullSync {
       this.#finish(running, false)
       return false
     }
-    const pause = this.#pauseFor(running)
-    if (pause > 0) {
-      for (const replica of running.replicas) replica.progressAtMs = this.#engine.now
-      setTimeout(() => running.runner?.resume(), pause)
-      return false
-    }
-    let ready = true
     for (const replica of running.replicas) {
-      if (replica.client.transport.pendingBytes > SOCKET_BYTES) ready = false
-      else replica.progressAtMs = this.#engine.now
+      if (replica.client.transport.pendingBytes === 0) replica.progressAtMs = this.#engine.now
     }
-    if (!ready) setTimeout(() => running.runner?.resume(), 2)
-    return ready
+    const payload = running.payload!
+    payload.look()
+    const heldMs = Math.max(running.bucket.waitMs(), payload.wantsMore ? 0 : SOCKET_WAIT_MS)
+    if (heldMs > 0) running.pace.waits()
+    const pauseMs = heldMs > 0 ? heldMs : running.pace.rest()
+    if (pauseMs > 0) setTimeout(() => running.runner?.resume(), pauseMs)
+    return pauseMs === 0
   }
 
-  /** Milliseconds until repl-sync-max-rate lets more out. */
-  #pauseFor(running: Running): number {
-    const rate = this.#engine.config.get('repl-sync-max-rate')
-    if (rate === 0) return 0
-    const elapsed = this.#engine.unixMs - running.startedAtMs
-    const due = ((running.bytes - RATE_BURST_BYTES) / rate) * 1000
-    return Math.min(RATE_PAUSE_MAX_MS, Math.max(0, Math.ceil(due - elapsed)))
+  /** repl-sync-max-rate, for one payload. */
+  #bucket(): TokenBucket {
+    return new TokenBucket(() => this.#engine.config.get('repl-sync-max-rate'))
   }
 
   #sent(running: Running): void {
     const up = running.replicas.filter((replica) => !replica.client.closing)
-    for (const replica of up) replica.client.send(running.mark)
     this.#engine.log('warning', `Diskless rdb transfer, done reading from pipe, ${up.length} replicas still up.`)
     this.#engine.log('notice', 'Background RDB transfer terminated with success')
-    for (const replica of running.replicas) this.#online(replica, true)
+    const payload = running.payload!
+    payload.append(running.mark)
     this.#finish(running, true)
+    payload.end()
+  }
+
+  /** Its socket has been given the whole payload. */
+  #delivered(running: Running, replica: Replica): void {
+    this.#online(replica, true)
+    this.#report(replica, running, true)
+  }
+
+  /** Bytes of payloads that replicas have not taken. */
+  get memoryBytes(): number {
+    let bytes = 0
+    for (const payload of this.#payloads) bytes += payload.memoryBytes
+    return bytes
   }
 
   /** FLUSHALL or shutdown: the data that the snapshot stands for is gone. Replicas will ask again. */
@@ -293,8 +325,16 @@ export class FullSync {
     running.attendant?.release()
     this.lastDurationMs = this.#engine.unixMs - running.startedAtMs
     this.lastBytes = running.bytes
-    for (const replica of running.replicas) this.#report(replica, running, ok)
+    // Of a payload that is complete, replicas are reported as they get its end.
+    const isUnderWay = ok && running.payload !== null
+    if (!isUnderWay) for (const replica of running.replicas) this.#report(replica, running, ok)
+    if (!isUnderWay) this.#drop(running.payload)
     if (this.#waiting().length > 0) this.#startSoon(0)
+  }
+
+  #drop(payload: Payload | null): void {
+    if (payload === null || !this.#payloads.delete(payload)) return
+    payload.drop()
   }
 
   #report(replica: Replica, running: Running, ok: boolean): void {
@@ -356,8 +396,7 @@ export class FullSync {
     const size = statSync(path).size
     running.bytes = size
     replica.isSentFile = true
-    const startedAtMs = this.#engine.unixMs
-    let sent = 0
+    const bucket = this.#bucket()
     replica.client.send(Buffer.from(`$${size}\r\n`, 'latin1'))
     const file = createReadStream(path, { highWaterMark: 256 * 1024, end: size - 1 })
     file.on('data', (chunk) => {
@@ -367,10 +406,8 @@ export class FullSync {
       }
       replica.progressAtMs = this.#engine.now
       replica.client.send(chunk as Buffer)
-      sent += chunk.length
-      const isTooMuch = () =>
-        replica.client.transport.pendingBytes > SOCKET_BYTES ||
-        this.#pauseFor({ ...running, bytes: sent, startedAtMs }) > 0
+      bucket.take(chunk.length)
+      const isTooMuch = () => replica.client.transport.pendingBytes > SOCKET_BYTES || bucket.waitMs() > 0
       if (!isTooMuch()) return
       file.pause()
       const resume = setInterval(() => {

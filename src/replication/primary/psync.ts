@@ -116,7 +116,7 @@ export class Psync {
       return 'the histories parted before the offset of the replica'
     }
     const { backlog } = stream
-    if (backlog !== null && wanted - 1 >= backlog.start && wanted - 1 <= backlog.end) return null
+    if (backlog !== null && wanted - 1 >= backlog.oldest && wanted - 1 <= backlog.end) return null
     log(
       'notice',
       `Unable to partial resync with replica ${replica.name} for lack of backlog (Replica request was: ${wanted}).`,

@@ -42,6 +42,8 @@ export class Replica {
   isSentFile = false
   /** More of the stream follows when its socket has taken what it was given. */
   isFull = false
+  /** What comes next is being read from the spill file. */
+  isReading = false
   /** Offset that it has acknowledged, and when (Unix ms). */
   acknowledged = 0
   acknowledgedAtMs: number

@@ -4,8 +4,9 @@
  * time, so a replica that does not read costs its offset and not a copy.
  */
 import type { Client } from '../../commands/client.ts'
-import type { ReplicaInfo } from '../../commands/host.ts'
+import type { ReplicaInfo, ReplicationHost } from '../../commands/host.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { Spill, SpillBudget } from '../spill/spill.ts'
 import type { ReplicationStream } from '../stream.ts'
 import type { Replica } from './replica.ts'
 
@@ -21,6 +22,10 @@ export class Replicas {
   readonly list: Replica[] = []
   /** Unix ms since when there has been none. */
   noneSinceMs: number
+
+  /** What they have not read and does not fit into memory; not for a part of the stream, whose slow replicas are closed. */
+  readonly spill: Spill | null
+  readonly budget = new SpillBudget()
 
   /** Some replica acknowledged something. */
   onAck: () => void = () => {}
@@ -40,6 +45,10 @@ export class Replicas {
     this.#stream = stream
     this.#ownStream = ownStream
     this.noneSinceMs = engine.now
+    this.spill = ownStream ? null : new Spill(engine, this.budget)
+    if (this.spill === null) return
+    this.spill.onWritten = () => this.trim()
+    this.spill.onFull = (why) => this.#closeSlowest(why)
   }
 
   add(replica: Replica): void {
@@ -86,7 +95,7 @@ export class Replicas {
     const { backlog } = this.#stream
     if (backlog === null || replica.state !== 'online' || replica.streamWaitsForAck || !replica.wantsStream) return
     const { transport } = replica.client
-    if (replica.isFull) return
+    if (replica.isFull || replica.isReading) return
     while (replica.sent < this.#stream.offset) {
       if (transport.pendingBytes >= IN_FLIGHT_BYTES) {
         if (transport.onDrained === undefined) return
@@ -99,25 +108,52 @@ export class Replicas {
         })
         return
       }
+      if (replica.sent < backlog.start) {
+        void this.#feedFromFile(replica)
+        return
+      }
       const bytes = backlog.read(replica.sent)
       if (bytes.length === 0) break
-      replica.sent += bytes.length
-      this.#engine.stats.replOutputBytes += bytes.length
-      replica.client.send(bytes)
+      this.#send(replica, bytes)
     }
   }
 
-  /** Stream bytes that a replica has not been sent, and those that its socket still holds. */
+  #send(replica: Replica, bytes: Buffer): void {
+    replica.sent += bytes.length
+    this.#engine.stats.replOutputBytes += bytes.length
+    replica.client.send(bytes)
+  }
+
+  async #feedFromFile(replica: Replica): Promise<void> {
+    replica.isReading = true
+    let bytes: Buffer
+    try {
+      bytes = await this.spill!.read(replica.sent)
+    } catch (error) {
+      if (replica.client.closing) return
+      this.#engine.log('warning', `Cannot read what replica ${replica.name} needs from the spill file: ${error}`)
+      replica.client.close('now')
+      return
+    }
+    replica.isReading = false
+    if (replica.client.closing) return
+    this.#send(replica, bytes)
+    this.feed(replica)
+    this.trim()
+  }
+
+  /** Stream bytes in memory that a replica has not been sent, and those that its socket still holds. */
   unread(replica: Replica): number {
-    if (replica.state === 'wait_bgsave' || !replica.wantsStream) return 0
-    return this.#stream.offset - replica.sent + (replica.state === 'online' ? replica.client.transport.pendingBytes : 0)
+    if (!this.#isFed(replica)) return 0
+    const from = Math.max(replica.sent, this.#stream.backlog?.start ?? 0)
+    return this.#stream.offset - from + (replica.state === 'online' ? replica.client.transport.pendingBytes : 0)
   }
 
   /** The offset from which on some replica's socket may still have to send. */
   held(): number {
     let held = Number.POSITIVE_INFINITY
     for (const replica of this.list) {
-      if (replica.state === 'wait_bgsave' || !replica.wantsStream) continue
+      if (!this.#isFed(replica)) continue
       held = Math.min(held, replica.sent - replica.client.transport.pendingBytes)
     }
     return held
@@ -130,9 +166,41 @@ export class Replicas {
     let unread = this.#stream.offset
     for (const replica of [...this.list]) {
       if (this.#overLimits(replica)) continue
-      if (replica.state !== 'wait_bgsave' && replica.wantsStream) unread = Math.min(unread, replica.sent)
+      if (this.#isFed(replica)) unread = Math.min(unread, replica.sent)
     }
     backlog.trim(unread)
+    this.spill?.look(backlog, unread)
+  }
+
+  /** What went to the file, what is there, and how many replicas have to read it. */
+  get spilled(): ReplicationHost['spill'] {
+    const { writtenBytes, fileBytes, closedReplicas } = this.budget
+    const start = this.#stream.backlog?.start ?? 0
+    const behind = this.list.filter((replica) => this.#isFed(replica) && replica.sent < start)
+    return { writtenBytes, fileBytes, closedReplicas, replicas: behind.length }
+  }
+
+  #isFed(replica: Replica): boolean {
+    return replica.state !== 'wait_bgsave' && replica.wantsStream
+  }
+
+  /** Nothing more can be kept for replicas: the one that has read least is closed, unless they have no limit. */
+  #closeSlowest(why: string): boolean {
+    const engine = this.#engine
+    const { hardBytes, softBytes } = engine.config.get('client-output-buffer-limit').replica
+    if (hardBytes === 0 && softBytes === 0) return false
+    let slowest: Replica | undefined
+    for (const replica of this.list) {
+      if (this.#isFed(replica) && (slowest === undefined || replica.sent < slowest.sent)) slowest = replica
+    }
+    if (slowest === undefined) return false
+    engine.stats.outputBufferLimitDisconnections++
+    engine.log(
+      'warning',
+      `Replica ${slowest.name} has not read ${this.#stream.offset - slowest.sent} bytes and is closed: ${why}`,
+    )
+    slowest.client.close('now')
+    return true
   }
 
   #overLimits(replica: Replica): boolean {

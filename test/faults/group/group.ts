@@ -1,29 +1,47 @@
 /**
- * A replication group as operators have it: three nodes, each reached through a relay of its own (its announced address),
- * and three real Sentinels that fail it over. Nodes can be killed, frozen, cut off and slowed down; heal() ends all that.
+ * A replication group as operators have it: three to five nodes, each on a small disk of its own and reached through a relay
+ * of its own (its announced address), and three real Sentinels that fail it over. Nodes can be killed, frozen, cut off,
+ * slowed down, parted from some of the others only, find their disk full or their clock set; heal() ends all that.
  */
 import type { Cleanup } from '../../support/cleanup.ts'
+import { type FakeClock, fakeClock } from '../../support/faketime.ts'
 import { type Relay, startRelay } from '../../support/relay.ts'
 import { field } from '../../support/replicas.ts'
 import { knowsReplicas, type SentinelGroup, startSentinels } from '../../support/sentinel.ts'
 import type { ServerProcess } from '../../support/server-process.ts'
+import { type SmallDisk, smallDisk } from '../../support/small-disk.ts'
 import { type ServerKind, startServer } from '../../support/tandem.ts'
-import { waitUntil } from '../../support/wait-until.ts'
+import { waitUntil, within } from '../../support/wait-until.ts'
 import { connect, type Wire } from '../../support/wire.ts'
 
 const HEAL_TIMEOUT_MS = 60_000
+const ASK_TIMEOUT_MS = 5000
+const DISK_MB = 24
+const DELAY_MS = 40
+const START_TIMEOUT_MS = 60_000
+/** Of all groups: a dozen processes that start at once would keep those that run from what they have to do. */
+const STARTS_AT_ONCE = 2
 
-export type Fault = 'kill' | 'freeze' | 'cut' | 'delay'
+/**
+ * `cut` is from everybody; `replication` parts a replica from its primary, or a primary from all its replicas, while clients
+ * and Sentinels reach it; `sentinels` parts a node from those alone.
+ */
+export const FAULTS = ['kill', 'freeze', 'cut', 'delay', 'replication', 'sentinels', 'clock', 'disk'] as const
+export type Fault = (typeof FAULTS)[number]
 
 export class GroupNode {
   readonly server: ServerProcess
   readonly relay: Relay
-  #isFrozen = false
-  #isCut = false
+  readonly disk: SmallDisk
+  readonly clock: FakeClock
+  isFrozen = false
+  isCut = false
 
-  constructor(server: ServerProcess, relay: Relay) {
+  constructor(server: ServerProcess, relay: Relay, disk: SmallDisk, clock: FakeClock) {
     this.server = server
     this.relay = relay
+    this.disk = disk
+    this.clock = clock
   }
 
   /** Where everybody finds it. */
@@ -31,37 +49,30 @@ export class GroupNode {
     return this.relay.port
   }
 
-  async break(fault: Fault): Promise<void> {
-    if (fault === 'kill') await this.server.kill9()
-    else if (fault === 'freeze') {
-      this.#isFrozen = true
-      process.kill(this.server.pid, 'SIGSTOP')
-    } else if (fault === 'cut') {
-      this.#isCut = true
-      await this.relay.stop()
-    } else this.relay.delay(40)
-  }
-
   async heal(): Promise<void> {
     this.relay.delay(0)
-    if (this.#isFrozen) process.kill(this.server.pid, 'SIGCONT')
-    this.#isFrozen = false
-    if (this.#isCut) await this.relay.start()
-    this.#isCut = false
+    this.relay.unblockAll()
+    this.disk.empty()
+    this.clock.shift(0)
+    if (this.isFrozen) process.kill(this.server.pid, 'SIGCONT')
+    this.isFrozen = false
+    if (this.isCut) await this.relay.start()
+    this.isCut = false
     if (!this.server.running) await this.server.start()
   }
 
-  /** Asked without the relay. */
-  async ask<T>(question: (wire: Wire) => Promise<T>): Promise<T | undefined> {
+  /** Asked without the relay; undefined when there is no answer. */
+  async ask<T>(question: (wire: Wire) => Promise<T>, timeoutMs = ASK_TIMEOUT_MS): Promise<T | undefined> {
+    let wire: Wire | undefined
     try {
-      const wire = await connect(this.server.port)
-      try {
-        return await question(wire)
-      } finally {
-        await wire.close()
-      }
+      wire = await within(connect(this.server.port), timeoutMs, 'a connection')
+      const answer = question(wire)
+      answer.catch(() => undefined)
+      return await within(answer, timeoutMs, 'an answer')
     } catch {
       return undefined
+    } finally {
+      void wire?.close().catch(() => undefined)
     }
   }
 }
@@ -87,11 +98,46 @@ export class Group {
     return this.nodes.find((node) => node.port === port)!
   }
 
-  /** Ends all faults and waits until one node is the primary of the others and all have the same data. Gives the digest. */
-  async settle(): Promise<string> {
+  /** `seconds` is how far a clock is set. */
+  async break(node: GroupNode, fault: Fault, isPrimary: boolean, seconds: number): Promise<void> {
+    const others = this.nodes.filter((other) => other !== node)
+    const fromOthers = () => {
+      for (const other of others) other.relay.block(`replica ${node.port}`)
+    }
+    switch (fault) {
+      case 'kill':
+        return node.server.kill9()
+      case 'freeze':
+        node.isFrozen = true
+        process.kill(node.server.pid, 'SIGSTOP')
+        return
+      case 'cut':
+        node.isCut = true
+        await node.relay.stop()
+        return fromOthers()
+      case 'delay':
+        return node.relay.delay(DELAY_MS)
+      case 'replication':
+        if (isPrimary) node.relay.block('replica')
+        return fromOthers()
+      case 'sentinels':
+        return node.relay.block('sentinel')
+      case 'clock':
+        return node.clock.shift(seconds)
+      case 'disk':
+        return node.disk.fill()
+    }
+  }
+
+  async heal(): Promise<void> {
     for (const node of this.nodes) await node.heal()
+  }
+
+  /** Ends all faults and waits until one node is the primary of the others and all have the same data. */
+  async settle(): Promise<void> {
+    await this.heal()
     let state = ''
-    return waitUntil(
+    await waitUntil(
       async () => {
         const primary = await this.primary()
         const offset = await primary.ask((wire) => field(wire, 'replication', 'master_repl_offset'))
@@ -110,27 +156,63 @@ export class Group {
           digests.push(told?.digest)
         }
         state = `${linked} of ${this.nodes.length} in place, offset ${offset}, ${new Set(digests).size} data sets`
-        return linked === this.nodes.length && new Set(digests).size === 1 ? digests[0] : undefined
+        return linked === this.nodes.length && digests[0] !== undefined && new Set(digests).size === 1
       },
       { timeoutMs: HEAL_TIMEOUT_MS, intervalMs: 100, what: () => `the group to settle: ${state}\n${this.#logs()}` },
     )
   }
 }
 
-/** The first is the primary. What a killed process had written it has again when it comes back, as operators would have it. */
-export async function startGroup(t: Cleanup, kinds: readonly ServerKind[], args: readonly string[]): Promise<Group> {
-  const nodes: GroupNode[] = []
-  for (const kind of kinds) {
-    const server = await startServer(t, kind, { args: ['--appendonly', 'yes', '--repl-timeout', '5', ...args] })
-    const relay = await startRelay(t, server.port)
-    const wire = await connect(server.port)
-    await wire.must('CONFIG', 'SET', 'replica-announce-ip', '127.0.0.1', 'replica-announce-port', relay.port)
-    const [primary] = nodes
-    if (primary !== undefined) await wire.must('REPLICAOF', '127.0.0.1', primary.port)
-    await wire.close()
-    nodes.push(new GroupNode(server, relay))
+let starting = 0
+const waiting: (() => void)[] = []
+
+async function oneOfFew<T>(start: () => Promise<T>): Promise<T> {
+  if (starting >= STARTS_AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve))
+  else starting++
+  try {
+    return await start()
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) starting--
+    else next()
   }
+}
+
+async function startNode(t: Cleanup, kind: ServerKind, args: readonly string[], isClockSet: boolean) {
+  const disk = smallDisk(t, DISK_MB)
+  const clock = fakeClock(disk.dir)
+  const server = await oneOfFew(() =>
+    startServer(t, kind, {
+      args: ['--appendonly', 'yes', '--repl-timeout', '5', ...args],
+      dir: disk.dir,
+      env: isClockSet ? clock.env : {},
+      startTimeoutMs: START_TIMEOUT_MS,
+    }),
+  )
+  const relay = await startRelay(t, server.port)
+  const wire = await connect(server.port)
+  await wire.must('CONFIG', 'SET', 'replica-announce-ip', '127.0.0.1', 'replica-announce-port', relay.port)
+  await wire.close()
+  return new GroupNode(server, relay, disk, clock)
+}
+
+/**
+ * The first is the primary. What a killed process had written it has again when it comes back, as operators would have it.
+ * `clocks` are the nodes whose clock will be set.
+ */
+export async function startGroup(
+  t: Cleanup,
+  kinds: readonly ServerKind[],
+  args: readonly string[],
+  clocks: ReadonlySet<number>,
+): Promise<Group> {
+  const nodes = await Promise.all(kinds.map((kind, i) => startNode(t, kind, args, clocks.has(i))))
   const [primary, ...replicas] = nodes
+  for (const { server } of replicas) {
+    const wire = await connect(server.port)
+    await wire.must('REPLICAOF', '127.0.0.1', primary!.port)
+    await wire.close()
+  }
   const sentinels = await startSentinels(t, primary!.port, { downAfterMs: 1000, failoverTimeoutMs: 4000 })
   await knowsReplicas(
     sentinels,

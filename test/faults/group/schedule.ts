@@ -1,96 +1,167 @@
-/** What happens to a group, by seed: one fault at a time, on any node, each healed after a while. */
+/** What happens to a group, by seed: its nodes, and one fault at a time on any of them, each healed after a while. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Cleanup } from '../../support/cleanup.ts'
 import type { ServerKind } from '../../support/tandem.ts'
-import { type Fault, startGroup } from './group.ts'
-import { type Outcome, Program, type Promised } from './programs.ts'
+import { check, type Findings, nothingFound } from './checker.ts'
+import { FAULTS, type Fault, type Group, startGroup } from './group.ts'
+import { Observer } from './observer.ts'
+import { keyOf, Program, type Promised } from './programs.ts'
+import { Random } from './random.ts'
 
-const FAULTS: readonly Fault[] = ['kill', 'freeze', 'cut', 'delay']
 const PROGRAMS = 4
-/** Settled with the last fault healed; what was acknowledged before is looked for after that. */
 const FAULTS_A_SCHEDULE = 3
+/** Longer than it takes a server to see that its clock was set. */
+const CLOCK_MS = 1500
+const CLOCK_SECONDS = [-3600, -30, -3, 3, 30, 3600]
 
-export interface Verdict {
+interface Step {
+  readonly fault: Fault
+  /** A number, or whoever is the primary then: half of the faults would else hardly ever be seen. */
+  readonly node: number | 'primary'
+  readonly milliseconds: number
+  /** After it was healed. */
+  readonly restMs: number
+  /** Of a clock. */
+  readonly seconds: number
+}
+
+export interface Plan {
   readonly seed: number
+  readonly mode: Promised
   readonly kinds: readonly ServerKind[]
-  readonly faults: readonly string[]
-  /** Programs whose last acknowledged write is gone. */
-  lost: number
-  /** Programs whose key has a value that a server said it had not applied. */
-  resurrected: number
-  writes: number
-  unknown: number
-  outageMs: number
+  readonly steps: readonly Step[]
+}
+
+export interface Verdict extends Findings {
+  readonly seed: number
+  readonly mode: Promised
+  readonly kinds: string
+  readonly faults: string[]
   failovers: number
+  outageMs: number
+  /** By which old primaries were seen to be ahead of their successors, what they wrote later, what went unseen at most. */
+  lagBytes: number
+  deposedBytes: number
+  unseenBytes: number
+  seconds: number
+  /** Why it could not be judged: the group did not come together again, its copies differ. */
+  failure?: string
 }
 
-export class Random {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0 || 1
-  }
-
-  below(n: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0
-    return Math.floor((this.#state / 0x100000000) * n)
-  }
-
-  of<T>(values: readonly T[]): T {
-    return values[this.below(values.length)]!
-  }
-}
-
-/** Rejects when the group does not come together again, or its copies differ. */
-export async function runSchedule(
-  t: Cleanup,
-  seed: number,
-  kinds: readonly ServerKind[],
-  promised: Promised,
-): Promise<Verdict> {
+export function planOf(seed: number, mode: Promised): Plan {
   const random = new Random(seed)
-  const copies = kinds.length - 1
-  const args = promised === 'sync' ? ['--sync-replicas', String(copies), '--sync-timeout', '1000'] : []
-  const group = await startGroup(t, kinds, args)
-  const programs = Array.from({ length: PROGRAMS }, (_, i) => new Program(group, `program:${i}`, promised, copies))
-  const faults: string[] = []
-  let primary = await group.sentinels.primaryPort()
-  let failovers = 0
-  await pause(200)
-  for (let i = 0; i < FAULTS_A_SCHEDULE; i++) {
-    const node = random.of(group.nodes)
-    const fault = random.of(FAULTS)
-    const milliseconds = 200 + random.below(2200)
-    const role = node.port === primary ? 'primary' : 'replica'
-    faults.push(`${fault} ${role} ${milliseconds} ms`)
-    await node.break(fault)
-    await pause(milliseconds)
-    await node.heal()
-    await pause(random.below(1200))
-    const now = await group.sentinels.primaryPort()
-    if (now !== primary) failovers++
-    primary = now
+  const size = 3 + random.below(3)
+  const kindOf = (): ServerKind => {
+    if (mode === 'async') return random.of(['tandem', 'redis'] as const)
+    return mode === 'wait' ? 'redis' : 'tandem'
   }
-  await pause(500)
-  const outcomes: Outcome[] = []
-  for (const program of programs) outcomes.push(await program.stop())
-  await group.settle()
+  const kinds = Array.from({ length: size }, kindOf)
+  if (mode === 'async' && !kinds.includes('tandem')) kinds[0] = 'tandem'
+  const steps = Array.from({ length: FAULTS_A_SCHEDULE }, (): Step => {
+    const fault = random.of(FAULTS)
+    return {
+      fault,
+      // The clock of a node can be set only if it was started so.
+      node: fault !== 'clock' && random.below(2) === 0 ? 'primary' : random.below(size),
+      milliseconds: (fault === 'clock' ? CLOCK_MS : 200) + random.below(2200),
+      restMs: random.below(1200),
+      seconds: random.of(CLOCK_SECONDS),
+    }
+  })
+  return { seed, mode, kinds, steps }
+}
+
+async function runSteps(group: Group, steps: readonly Step[]): Promise<string[]> {
+  const told: string[] = []
+  for (const { fault, node, milliseconds, restMs, seconds } of steps) {
+    const primary = await group.primary()
+    const broken = node === 'primary' ? primary : group.nodes[node]!
+    const isPrimary = broken === primary
+    const by = fault === 'clock' ? ` by ${seconds} s` : ''
+    told.push(`${fault} ${isPrimary ? 'primary' : 'replica'} ${milliseconds} ms${by}`)
+    await group.break(broken, fault, isPrimary, seconds)
+    await pause(milliseconds)
+    await group.heal()
+    await pause(restMs)
+  }
+  return told
+}
+
+/** Never rejects: what went wrong is in the verdict. */
+export async function runSchedule(t: Cleanup, { seed, mode, kinds, steps }: Plan): Promise<Verdict> {
+  const copies = kinds.length - 1
+  const syncArgs = ['--sync-replicas', String(copies), '--sync-timeout', '1000', '--sync-reads', 'yes']
   const verdict: Verdict = {
     seed,
-    kinds,
-    faults,
-    lost: 0,
-    resurrected: 0,
-    writes: outcomes.reduce((sum, { writes }) => sum + writes, 0),
-    unknown: outcomes.reduce((sum, { unknown }) => sum + unknown, 0),
-    outageMs: Math.round(Math.max(...outcomes.map(({ outageMs }) => outageMs))),
-    failovers,
+    mode,
+    kinds: kinds.join(' '),
+    faults: [],
+    ...nothingFound(),
+    failovers: 0,
+    outageMs: 0,
+    lagBytes: 0,
+    deposedBytes: 0,
+    unseenBytes: 0,
+    seconds: 0,
   }
-  const node = await group.primary()
-  for (const { key, acknowledged, refused } of outcomes) {
-    const value = Number((await node.ask((wire) => wire.must('GET', key))) ?? 0)
-    if (value < acknowledged) verdict.lost++
-    if (refused.has(value)) verdict.resurrected++
+  const beganMs = performance.now()
+  try {
+    const clocks = new Set(steps.flatMap(({ fault, node }) => (fault === 'clock' && node !== 'primary' ? [node] : [])))
+    const group = await startGroup(t, kinds, mode === 'sync' ? syncArgs : [], clocks)
+    const observer = new Observer(group)
+    const random = new Random(seed + 1)
+    const programs = Array.from({ length: PROGRAMS }, (_, number) => {
+      return new Program(group, { number, of: PROGRAMS }, mode, copies, new Random(random.below(1e9)))
+    })
+    try {
+      await pause(200)
+      verdict.faults.push(...(await runSteps(group, steps)))
+      await pause(500)
+    } finally {
+      for (const program of programs) await program.stop()
+    }
+    await group.settle()
+    await observer.stop()
+    await judge(verdict, group, programs)
+    verdict.failovers = observer.failovers
+    Object.assign(verdict, observer.losses)
+    verdict.unseenBytes = observer.unseenBytes
+  } catch (error) {
+    verdict.failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
+  verdict.seconds = Math.round((performance.now() - beganMs) / 1000)
   return verdict
+}
+
+async function judge(verdict: Verdict, group: Group, programs: readonly Program[]): Promise<void> {
+  const primary = await group.primary()
+  const all = programs.flatMap(({ history }) => history)
+  for (let number = 0; number < programs.length; number++) {
+    const key = keyOf(number)
+    const list = await primary.ask((wire) => wire.must('LRANGE', key, 0, -1))
+    if (!Array.isArray(list)) throw new Error(`${key} cannot be read in the end`)
+    check(
+      verdict,
+      all.filter((operation) => operation.key === key),
+      list.map(Number),
+    )
+  }
+  verdict.outageMs = Math.round(Math.max(...programs.map(({ outageMs }) => outageMs)))
+}
+
+/** What a mode promises and was not kept; empty if all was. */
+export function broken(verdict: Verdict): string[] {
+  const { mode, lost, lostBytes, lagBytes, deposedBytes, unseenBytes } = verdict
+  const found: string[] = []
+  if (verdict.failure !== undefined) found.push(verdict.failure)
+  if (verdict.resurrected > 0) found.push(`${verdict.resurrected} refused writes were applied`)
+  if (verdict.invented > 0) found.push(`${verdict.invented} numbers that nobody wrote, or twice`)
+  if (verdict.futureReads > 0) found.push(`${verdict.futureReads} reads of what nobody had written`)
+  if (mode === 'sync' && lost > 0) found.push(`${lost} acknowledged writes are gone`)
+  if (mode === 'sync' && verdict.lostReads > 0) found.push(`${verdict.lostReads} reads showed writes that are gone`)
+  if (mode === 'async' && lostBytes > lagBytes + deposedBytes + unseenBytes) {
+    const seen = `a lag of ${lagBytes}, ${deposedBytes} written by deposed primaries, ${unseenBytes} unseen`
+    found.push(`${lostBytes} bytes of writes are gone, more than ${seen}`)
+  }
+  return found
 }
