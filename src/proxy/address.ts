@@ -1,6 +1,7 @@
 /**
  * Where the upstream is, from its URL: `redis://[user:password@]host[:port][/db]`, or through Sentinel
  * `sentinel://[user:password@]host[:port],host[:port]…/name[/db]` (the user is that of the server, not of the Sentinels).
+ * By TLS: `rediss://…`, and `rediss+sentinel://…`, where the Sentinels are asked by TLS too.
  */
 
 export interface Endpoint {
@@ -17,20 +18,21 @@ export interface UpstreamAddress {
   readonly user: string
   readonly password: string
   readonly database: number
+  /** All connections are by TLS. */
+  readonly tls: boolean
 }
 
 const REDIS_PORT = 6379
 const SENTINEL_PORT = 26379
-const URL_FORM = /^(redis|sentinel):\/\/(?:([^:@/]*)(?::([^@]*))?@)?([^/]+)((?:\/[^/]*)*)$/
+const URL_FORM = /^(redis|rediss|sentinel|rediss\+sentinel):\/\/(?:([^:@/]*)(?::([^@]*))?@)?([^/]+)((?:\/[^/]*)*)$/
 
 /** An error text if it is none. */
 export function parseUpstream(text: string): UpstreamAddress | string {
-  if (text.startsWith('rediss://')) return 'rediss:// is not supported: the replication link has no TLS'
   const found = URL_FORM.exec(text)
   if (found === null)
     return 'the upstream must be redis://[user:password@]host[:port][/db] or sentinel://host:port,…/name'
   const [, scheme, user = '', password = '', hosts = '', rest = ''] = found
-  const isSentinel = scheme === 'sentinel'
+  const isSentinel = scheme!.endsWith('sentinel')
   const path = rest.split('/').slice(1)
   const name = isSentinel ? (path.shift() ?? '') : ''
   if (isSentinel && name === '') return 'a sentinel:// upstream needs the name of the group: sentinel://host:port/name'
@@ -51,6 +53,7 @@ export function parseUpstream(text: string): UpstreamAddress | string {
       user: decodeURIComponent(user),
       password: decodeURIComponent(password),
       database,
+      tls: scheme!.startsWith('rediss'),
     }
   } catch {
     return 'the upstream has a % that is no escape'

@@ -7,6 +7,8 @@ import type { Client } from '../commands/client.ts'
 import { ConfigError } from '../config/redis-conf.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Replication } from '../replication/replication.ts'
+import { NO_TLS, TLS_OPTIONS, type TlsContexts } from '../tls/contexts.ts'
+import { anyName, ownName, type Tls } from '../tls/dial.ts'
 import { type Endpoint, parseUpstream, type UpstreamAddress } from './address.ts'
 import { ReplicatingProxy } from './proxy.ts'
 import { Sentinels } from './sentinels.ts'
@@ -18,7 +20,7 @@ export class ProxySetup {
   #proxy: ReplicatingProxy | null = null
   #sentinels: Sentinels | null = null
 
-  constructor(engine: Engine, replication: Replication, address: UpstreamAddress) {
+  constructor(engine: Engine, replication: Replication, address: UpstreamAddress, tls: (() => Tls) | null) {
     this.#engine = engine
     this.#replication = replication
     this.#address = address
@@ -31,6 +33,7 @@ export class ProxySetup {
     if (!config.isExplicit('replica-priority')) config.setDerived('replica-priority', 0)
     // What the upstream lost is lost here too: writes go there, and reads must not tell of another past.
     if (!config.isExplicit('repl-guard-shrink')) config.setDerived('repl-guard-shrink', 0)
+    if (tls !== null) replication.tls = tls
     replication.onLink = () => this.#linkChanged()
   }
 
@@ -40,7 +43,7 @@ export class ProxySetup {
     const engine = this.#engine
     let endpoint: Endpoint
     if (server === null) {
-      this.#sentinels = new Sentinels(sentinels, name, (text) => engine.log('notice', text))
+      this.#sentinels = new Sentinels(sentinels, name, this.#replication.tls(), (text) => engine.log('notice', text))
       endpoint = await this.#sentinels.find()
       this.#sentinels.follow((moved) => this.#follow(moved))
     } else {
@@ -99,6 +102,7 @@ export function createProxy(
   engine: Engine,
   replication: Replication,
   clients: { firstDatabase: number },
+  contexts: TlsContexts,
 ): ProxySetup | null {
   const text = engine.config.get('proxy-upstream')
   if (text === '') return null
@@ -109,5 +113,19 @@ export function createProxy(
   if (address.database >= engine.config.get('databases'))
     throw new ConfigError(none, `*** FATAL CONFIG FILE ERROR: proxy-upstream: ${none}`)
   clients.firstDatabase = address.database
-  return new ProxySetup(engine, replication, address)
+  return new ProxySetup(engine, replication, address, address.tls ? urlTls(engine, contexts) : null)
+}
+
+/** For an upstream by TLS. Made anew when a directive changes; one that cannot be used leaves the old one in force. */
+function urlTls(engine: Engine, contexts: TlsContexts): () => Tls {
+  let made: Tls = null
+  const make = () => {
+    const context = contexts.forUrl()
+    if (context !== null) made = contexts.hasAuthorities ? anyName(context) : ownName(context)
+    return context !== null
+  }
+  if (!make())
+    throw new ConfigError('TLS', '*** FATAL CONFIG FILE ERROR: the tls-* directives cannot be used for proxy-upstream')
+  engine.config.onApply(TLS_OPTIONS, () => (make() ? undefined : NO_TLS))
+  return () => made
 }

@@ -5,6 +5,7 @@
  * grows from 50 ms to a second.
  */
 import type { Client } from '../commands/client.ts'
+import type { Tls } from '../tls/dial.ts'
 import type { Endpoint } from './address.ts'
 import type { Probe } from './copy.ts'
 import { UpstreamConnection } from './upstream-connection.ts'
@@ -15,6 +16,8 @@ const LONGEST_PAUSE_MS = 1000
 const IDLE_MAX = 16
 
 export interface PoolSetup {
+  /** How the upstream is reached, asked for each connection. */
+  tls(): Tls
   readonly user: string
   readonly password: string
   /** Shared connections for a database and protocol. */
@@ -117,6 +120,7 @@ export class Pool {
     const { user, password, unixMs, onProbe, onRoundTrip, onUncertain } = this.#setup
     return new UpstreamConnection({
       endpoint: this.endpoint,
+      tls: this.#setup.tls(),
       user,
       password,
       database,

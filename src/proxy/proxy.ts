@@ -46,6 +46,7 @@ export class ReplicatingProxy implements Router {
     const copy = new Copy(engine, replication, settings)
     const held = new Held(engine, copy, settings, stats)
     const pool = new Pool(endpoint, {
+      tls: () => replication.tls(),
       user: address.user,
       password: address.password,
       width: engine.config.get('proxy-connections'),

@@ -7,8 +7,9 @@
  * A request is written once. When the connection breaks, what was written and not answered is uncertain, and said to be;
  * what was not written yet is known not to have been applied.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Request } from '../resp/request.ts'
+import { connectedEvent, dial, type Tls } from '../tls/dial.ts'
 import type { Endpoint } from './address.ts'
 import { Probe } from './copy.ts'
 import { BROKEN, FrameScanner, UNFINISHED } from './frames.ts'
@@ -25,7 +26,6 @@ const READ_BYTES = 256 * 1024
 /** Unsent bytes above which clients wait. */
 const FULL_BYTES = 8 * 1024 * 1024
 const CONNECT_TIMEOUT_MS = 5000
-const KEEP_ALIVE_MS = 15_000
 /** Probes that only date the copy: so many at a time. */
 const PROBES_MAX = 4
 const PUSH = 0x3e
@@ -37,6 +37,7 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 export interface ConnectionSetup {
   readonly endpoint: Endpoint
+  readonly tls: Tls
   readonly user: string
   readonly password: string
   readonly database: number
@@ -121,23 +122,13 @@ export class UpstreamConnection {
     this.#setup = setup
     this.database = setup.database
     this.resp = setup.resp
-    this.#socket = connect({
-      host: setup.endpoint.host,
-      port: setup.endpoint.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      onread: {
-        buffer: readBuffer,
-        callback: (bytes, buffer) => {
-          this.#receive(buffer as Buffer, bytes)
-          return true
-        },
-      },
-    })
+    const { endpoint, tls } = setup
+    this.#socket = dial({ ...endpoint, keepAlive: true, buffer: readBuffer }, tls, (buffer, length) =>
+      this.#receive(buffer, length),
+    )
     this.#timer = setTimeout(() => this.close('connecting took too long'), CONNECT_TIMEOUT_MS)
     this.#greet()
-    this.#socket.on('connect', () => this.#socket.write(Buffer.concat(this.#greetings)))
+    this.#socket.on(connectedEvent(tls), () => this.#socket.write(Buffer.concat(this.#greetings)))
     this.#socket.on('error', (error) => this.close(error.message))
     this.#socket.on('close', () => this.close('the connection was closed'))
     this.#socket.on('drain', () => this.#setup.onProgress(this))

@@ -16,6 +16,7 @@ import type {
   UpstreamInfo,
 } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Tls } from '../tls/dial.ts'
 import { BacklogSize } from './backlog-size.ts'
 import { Counters } from './counters.ts'
 import { Failover } from './failover.ts'
@@ -64,6 +65,8 @@ export class Replication implements ReplicationHost {
   onLink: () => void = () => {}
   /** Ids come from the registry of clients, which the link is listed in. */
   nextClientId: () => number = () => 0
+  /** How the primary is reached; null without TLS. */
+  tls: () => Tls = () => null
 
   #psync: Psync
   #file: SnapshotFile

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { parseUpstream } from '../../src/proxy/address.ts'
 import { consistencyText, parseConsistency } from '../../src/proxy/consistency.ts'
 
-const NONE = { server: null, sentinels: [], name: '', user: '', password: '', database: 0 }
+const NONE = { server: null, sentinels: [], name: '', user: '', password: '', database: 0, tls: false }
 
 describe('the URL of an upstream', () => {
   it('names a server, a user, a password, a database', () => {
@@ -28,6 +28,13 @@ describe('the URL of an upstream', () => {
     assert.deepEqual(parseUpstream('sentinel://a,b:7001/main/2'), { ...NONE, sentinels, name: 'main', database: 2 })
   })
 
+  it('says whether TLS is spoken', () => {
+    const server = { host: 'a', port: 6380 }
+    assert.deepEqual(parseUpstream('rediss://a:6380'), { ...NONE, server, tls: true })
+    const sentinels = [{ host: 'a', port: 26379 }]
+    assert.deepEqual(parseUpstream('rediss+sentinel://a/main'), { ...NONE, sentinels, name: 'main', tls: true })
+  })
+
   it('is refused with a reason', () => {
     for (const wrong of [
       '10.0.0.1:6379',
@@ -36,7 +43,8 @@ describe('the URL of an upstream', () => {
       'redis://a,b',
       'sentinel://a',
       'redis://a/x',
-      'rediss://a',
+      'redisss://a',
+      'sentinel+rediss://a/main',
     ]) {
       assert.equal(typeof parseUpstream(wrong), 'string', wrong)
     }

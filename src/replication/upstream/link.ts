@@ -3,10 +3,11 @@
  * from 50 ms to a second, when it breaks. States are ROLE's words. redis 7.0.15 replication.c syncWithMaster,
  * slaveTryPartialResynchronization, readSyncBulkPayload.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Transport } from '../../commands/client.ts'
 import { strerror } from '../../config/strerror.ts'
 import { Request } from '../../resp/request.ts'
+import { connectedEvent, dial } from '../../tls/dial.ts'
 import type { Replication } from '../replication.ts'
 import { Applier } from './apply.ts'
 import { type HandshakeStep, handshakeSteps, readPsyncAnswer } from './handshake.ts'
@@ -79,21 +80,18 @@ export class UpstreamLink implements Transport {
     const { config, log } = this.#engine
     this.#retry = null
     log('notice', `Connecting to MASTER ${this.host}:${this.port}`)
-    const source = config.get('bind-source-addr')
-    const socket = connect({
-      host: this.host,
-      port: this.port,
-      noDelay: true,
-      ...(source ? { localAddress: source } : {}),
-    })
+    const localAddress = config.get('bind-source-addr')
+    const tls = this.#replication.tls()
+    const socket: Socket = dial({ host: this.host, port: this.port, localAddress }, tls, (chunk) =>
+      this.#receive(socket, chunk),
+    )
     this.#socket = socket
     this.#phase = 'steps'
     this.#line = Buffer.alloc(0)
     this.#setState('connecting')
     this.lastIoMs = this.#engine.now
     log('notice', 'MASTER <-> REPLICA sync started')
-    socket.on('connect', () => this.#greet())
-    socket.on('data', (chunk) => this.#receive(socket, chunk))
+    socket.on(connectedEvent(tls), () => this.#greet())
     socket.on('error', (error) => this.#broken(socket, strerror(error)))
     // Not some turns later, when the socket is closed.
     socket.on('end', () => this.#broken(socket, 'connection lost'))
@@ -108,8 +106,12 @@ export class UpstreamLink implements Transport {
 
   #sendSteps(steps: readonly HandshakeStep[]): void {
     const requests: Buffer[] = []
+    const { config } = this.#engine
+    // redis 7.0.15 replication.c syncWithMaster: who comes by TLS is found by TLS.
+    const isTls = this.#replication.tls() !== null && config.get('tls-port') > 0
+    const port = isTls ? config.get('tls-port') : this.#replication.listeningPort
     for (const step of steps) {
-      const request = step.request(this.#engine.config, this.#replication.listeningPort)
+      const request = step.request(config, port)
       if (request === null) continue
       this.#expected.push(step)
       requests.push(Request.of(request).buf)
