@@ -10,6 +10,7 @@ import type { Replication } from '../replication/replication.ts'
 import { NO_TLS, TLS_OPTIONS, type TlsContexts } from '../tls/contexts.ts'
 import { anyName, ownName, type Tls } from '../tls/dial.ts'
 import { type Endpoint, parseUpstream, type UpstreamAddress } from './address.ts'
+import { ClusterProxy } from './cluster/cluster-proxy.ts'
 import { ReplicatingProxy } from './proxy.ts'
 import { Sentinels } from './sentinels.ts'
 
@@ -17,7 +18,7 @@ export class ProxySetup {
   #engine: Engine
   #replication: Replication
   #address: UpstreamAddress
-  #proxy: ReplicatingProxy | null = null
+  #proxy: ReplicatingProxy | ClusterProxy | null = null
   #sentinels: Sentinels | null = null
 
   constructor(engine: Engine, replication: Replication, address: UpstreamAddress, tls: (() => Tls) | null) {
@@ -39,8 +40,15 @@ export class ProxySetup {
 
   /** Where the upstream is; waits for Sentinels to say. */
   async findUpstream(): Promise<void> {
-    const { name, sentinels, server } = this.#address
+    const { name, nodes, sentinels, server } = this.#address
     const engine = this.#engine
+    if (nodes.length > 0) {
+      // Keys past their time are kept until their shard removes them, also those of a former life.
+      engine.isReplica = true
+      this.#proxy = new ClusterProxy(engine, this.#replication, this.#address)
+      engine.proxy = this.#proxy
+      return
+    }
     let endpoint: Endpoint
     if (server === null) {
       this.#sentinels = new Sentinels(sentinels, name, this.#replication.tls(), (text) => engine.log('notice', text))
@@ -50,13 +58,19 @@ export class ProxySetup {
       endpoint = server
     }
     engine.config.setDerived('replicaof', `${endpoint.host} ${endpoint.port}`)
-    this.#proxy = new ReplicatingProxy(engine, this.#replication, this.#address, endpoint)
-    this.#proxy.onUpstreamDown = () => this.#sentinels?.ask()
-    engine.proxy = this.#proxy
+    const proxy = new ReplicatingProxy(engine, this.#replication, this.#address, endpoint)
+    proxy.onUpstreamDown = () => this.#sentinels?.ask()
+    this.#proxy = proxy
+    engine.proxy = proxy
   }
 
   /** The data set of a former life, if there is one, has been loaded, and the primary is followed. */
   start(): void {
+    if (this.#proxy instanceof ClusterProxy) {
+      this.#replication.merge(this.#proxy.cluster)
+      this.#proxy.start()
+      return
+    }
     this.#proxy?.start(this.#engine.store.keys > 0)
     this.#linkChanged()
   }
@@ -69,7 +83,7 @@ export class ProxySetup {
   }
 
   #linkChanged(): void {
-    if (this.#proxy === null) return
+    if (this.#proxy === null || this.#proxy instanceof ClusterProxy) return
     this.#engine.proxy = this.#replication.role === 'slave' ? this.#proxy : null
     this.#proxy.linkChanged()
   }
@@ -79,7 +93,7 @@ export class ProxySetup {
   }
 
   applied(): void {
-    this.#proxy?.applied()
+    if (this.#proxy instanceof ReplicatingProxy) this.#proxy.applied()
   }
 
   clientGone(client: Client): void {

@@ -30,12 +30,16 @@ import { Replicas } from './primary/replicas.ts'
 import { type ExpiredKey, feedExpired } from './restore.ts'
 import { ReplicationStream } from './stream.ts'
 import { SyncMode } from './sync/sync-mode.ts'
+import { Applier } from './upstream/apply.ts'
 import { ShrinkGuard } from './upstream/guard.ts'
+import { upstreamInfo } from './upstream/info.ts'
 import { UpstreamLink } from './upstream/link.ts'
+import { type Framing, loadTarget, Payload } from './upstream/load.ts'
+import type { LinkOwner } from './upstream/owner.ts'
 
 const EVENTS_MAX = 1024
 
-export class Replication implements ReplicationHost {
+export class Replication implements ReplicationHost, LinkOwner {
   readonly engine: Engine
   readonly history = new History()
   readonly stream: ReplicationStream
@@ -67,6 +71,8 @@ export class Replication implements ReplicationHost {
   nextClientId: () => number = () => 0
   /** How the primary is reached; null without TLS. */
   tls: () => Tls = () => null
+  /** Shards of a cluster, in a proxy before one: then there is no primary, and nevertheless others decide about writes. */
+  merged: { readonly isComplete: boolean } | null = null
 
   #psync: Psync
   #file: SnapshotFile
@@ -155,7 +161,16 @@ export class Replication implements ReplicationHost {
   }
 
   get linkUp(): boolean {
-    return this.#link?.state === 'connected'
+    return this.merged?.isComplete ?? this.#link?.state === 'connected'
+  }
+
+  /** The data comes from several primaries whose writes are merged here, into a history of its own. */
+  merge(merged: { readonly isComplete: boolean }): void {
+    this.merged = merged
+    this.stream.takesApplied = true
+    this.ensureBacklog()
+    this.#connectStream()
+    this.linkChanged()
   }
 
   replicaOf(target: { host: string; port: number } | null, client: Client): string {
@@ -251,8 +266,8 @@ export class Replication implements ReplicationHost {
   linkChanged(): void {
     const { engine } = this
     this.counters.linkState(this.#link?.state ?? '', this.canResume)
-    engine.isReplica = this.#link !== null
-    engine.isReadOnly = engine.isReplica && engine.config.get('replica-read-only')
+    engine.isReplica = this.#link !== null || this.merged !== null
+    engine.isReadOnly = engine.isReplica && (this.merged !== null || engine.config.get('replica-read-only'))
     engine.localExpires.isActive = engine.isReplica && !engine.isReadOnly
     if (!engine.isReplica) engine.localExpires.forget()
     engine.isStale = engine.isReplica && !this.linkUp && !engine.config.get('replica-serve-stale-data')
@@ -302,6 +317,19 @@ export class Replication implements ReplicationHost {
 
   forgetHistory(): void {
     this.canResume = false
+  }
+
+  payload(framing: Framing): Payload {
+    const { engine } = this
+    return new Payload(engine, framing, loadTarget(engine), () => {
+      // The payload's header was accepted: now the old data may go.
+      engine.log('notice', 'MASTER <-> REPLICA sync: Flushing old data')
+      this.dropData()
+    })
+  }
+
+  applier(link: UpstreamLink, database: number): Applier {
+    return new Applier(this.engine, this.stream, link, database, this.nextClientId())
   }
 
   loadingBegan(totalBytes: number, async: boolean): void {
@@ -423,26 +451,7 @@ export class Replication implements ReplicationHost {
   }
 
   get upstream(): UpstreamInfo | null {
-    const link = this.#link
-    if (link === null) return null
-    const { engine } = this
-    const up = link.state === 'connected'
-    const pending = link.applier?.pendingBytes ?? 0
-    return {
-      host: link.host,
-      port: link.port,
-      linkStatus: up ? 'up' : 'down',
-      state: link.state,
-      lastIoSecondsAgo: up ? Math.floor((engine.unixMs - link.lastIoMs) / 1000) : -1,
-      syncInProgress: link.state === 'sync',
-      syncTotalBytes: link.payload === null ? 0 : link.payloadTotalBytes,
-      syncReadBytes: link.payload?.bytes ?? 0,
-      syncLastIoSecondsAgo: Math.floor((engine.unixMs - link.lastIoMs) / 1000),
-      linkDownSinceSeconds: link.downSinceMs === 0 ? -1 : Math.floor((engine.unixMs - link.downSinceMs) / 1000),
-      readOffset: this.offset + pending,
-      appliedOffset: this.offset,
-      lagMs: up ? engine.unixMs - (link.applier?.lastAppliedMs ?? engine.unixMs) : -1,
-    }
+    return this.#link === null ? null : upstreamInfo(this.#link, this.engine, this.offset)
   }
 
   get backlog(): { active: boolean; size: number; firstByteOffset: number; histlen: number } {

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { parseUpstream } from '../../src/proxy/address.ts'
 import { consistencyText, parseConsistency } from '../../src/proxy/consistency.ts'
 
-const NONE = { server: null, sentinels: [], name: '', user: '', password: '', database: 0, tls: false }
+const NONE = { server: null, sentinels: [], nodes: [], name: '', user: '', password: '', database: 0, tls: false }
 
 describe('the URL of an upstream', () => {
   it('names a server, a user, a password, a database', () => {
@@ -35,6 +35,15 @@ describe('the URL of an upstream', () => {
     assert.deepEqual(parseUpstream('rediss+sentinel://a/main'), { ...NONE, sentinels, name: 'main', tls: true })
   })
 
+  it('names nodes of a cluster', () => {
+    const nodes = [
+      { host: 'a', port: 7000 },
+      { host: 'b', port: 6379 },
+    ]
+    assert.deepEqual(parseUpstream('cluster://:secret@a:7000,b'), { ...NONE, nodes, password: 'secret' })
+    assert.deepEqual(parseUpstream('rediss+cluster://a:7000,b'), { ...NONE, nodes, tls: true })
+  })
+
   it('is refused with a reason', () => {
     for (const wrong of [
       '10.0.0.1:6379',
@@ -44,6 +53,7 @@ describe('the URL of an upstream', () => {
       'sentinel://a',
       'redis://a/x',
       'redisss://a',
+      'cluster://a/1',
       'sentinel+rediss://a/main',
     ]) {
       assert.equal(typeof parseUpstream(wrong), 'string', wrong)

@@ -8,10 +8,10 @@ import type { Transport } from '../../commands/client.ts'
 import { strerror } from '../../config/strerror.ts'
 import { Request } from '../../resp/request.ts'
 import { connectedEvent, dial } from '../../tls/dial.ts'
-import type { Replication } from '../replication.ts'
-import { Applier } from './apply.ts'
+import type { Applier } from './apply.ts'
 import { type HandshakeStep, handshakeSteps, readPsyncAnswer } from './handshake.ts'
-import { type LoadTarget, Payload, readFraming } from './load.ts'
+import { type LoadTarget, type Payload, readFraming } from './load.ts'
+import type { LinkOwner } from './owner.ts'
 
 export type LinkState = 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
 
@@ -34,7 +34,7 @@ export class UpstreamLink implements Transport {
   payload: Payload | null = null
   payloadTotalBytes = -1
 
-  #replication: Replication
+  #replication: LinkOwner
   #socket: Socket | null = null
   #retry: NodeJS.Timeout | null = null
   #attempts = 0
@@ -49,7 +49,7 @@ export class UpstreamLink implements Transport {
   /** The data set that is being filled. */
   #loading: LoadTarget | null = null
 
-  constructor(replication: Replication, host: string, port: number) {
+  constructor(replication: LinkOwner, host: string, port: number) {
     this.#replication = replication
     this.host = host
     this.port = port
@@ -289,13 +289,7 @@ export class UpstreamLink implements Transport {
   }
 
   #follow(database: number): void {
-    this.applier = new Applier(
-      this.#engine,
-      this.#replication.stream,
-      this,
-      Math.max(0, database),
-      this.#replication.nextClientId(),
-    )
+    this.applier = this.#replication.applier(this, Math.max(0, database))
     this.#phase = 'stream'
     this.#attempts = 0
     this.downSinceMs = 0
@@ -303,7 +297,7 @@ export class UpstreamLink implements Transport {
   }
 
   #handleFraming(line: string): void {
-    const { log, config, store } = this.#engine
+    const { log } = this.#engine
     if (line.startsWith('-')) return this.#fail(`MASTER aborted replication with an error: ${line.slice(1)}`)
     const framing = readFraming(line)
     if (framing === undefined) {
@@ -311,20 +305,19 @@ export class UpstreamLink implements Transport {
         `Bad protocol from MASTER, the first byte is not '$' (we received '${line}'), are you sure the host and port are right?`,
       )
     }
-    const mode = config.get('repl-diskless-load')
-    // Straight into the store only when nothing would be lost if the payload turned out to be broken.
-    const parsed = store.keys === 0 ? 'store' : mode === 'swapdb' ? 'staged' : 'file'
-    const target = mode === 'disabled' ? 'file' : parsed
+    let payload: Payload
+    try {
+      payload = this.#replication.payload(framing)
+    } catch (error) {
+      return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
+    }
+    const { target } = payload
     const where = target === 'file' ? 'to disk' : 'to parser'
     const length = framing.kind === 'length' ? `${framing.length} bytes` : 'streamed RDB'
     const suffix = framing.kind === 'mark' ? `from master with EOF ${where}` : `from master ${where}`
     log('notice', `MASTER <-> REPLICA sync: receiving ${length} ${suffix}`)
     this.payloadTotalBytes = framing.kind === 'length' ? framing.length : -1
-    try {
-      this.payload = new Payload(this.#engine, framing, target, () => this.#emptyStore())
-    } catch (error) {
-      return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
-    }
+    this.payload = payload
     this.#phase = 'payload'
     if (target !== 'file') this.#beginLoading(target)
   }
@@ -333,7 +326,7 @@ export class UpstreamLink implements Transport {
     if (this.#loading !== null) return
     this.#loading = target
     // The old data is another moment of what comes: it is served meanwhile.
-    const async = target === 'staged' && this.#full?.replid === this.#replication.replid
+    const async = target === 'staged' && this.#full?.replid === this.#replication.history.replid
     if (target === 'staged') {
       this.#engine.log(
         'notice',
@@ -350,12 +343,6 @@ export class UpstreamLink implements Transport {
     if (target === null) return
     this.#loading = null
     this.#replication.loadingEnded(!ok && target !== 'staged')
-  }
-
-  /** The payload's header was accepted: now the old data may go. */
-  #emptyStore(): void {
-    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Flushing old data')
-    this.#replication.dropData()
   }
 
   #receivePayload(chunk: Buffer): void {
@@ -388,7 +375,7 @@ export class UpstreamLink implements Transport {
     // The primary must see that this replica is alive while it loads.
     this.#beat = setInterval(() => socket.write(NEWLINE), 1000)
     try {
-      if (payload.target !== 'store' && replication.guard.isWatching && full.replid !== replication.replid) {
+      if (payload.target !== 'store' && replication.guard.isWatching && full.replid !== replication.history.replid) {
         const keys = await payload.countKeys()
         if (socket !== this.#socket) return
         if (replication.guard.refuses(keys, full.replid)) return this.#refuse()
