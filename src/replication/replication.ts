@@ -4,7 +4,6 @@
  * replicationSetMaster, replicationUnsetMaster).
  */
 import type { Client } from '../commands/client.ts'
-import { errors } from '../commands/errors.ts'
 import type {
   CallLike,
   FailoverRequest,
@@ -36,6 +35,7 @@ import { upstreamInfo } from './upstream/info.ts'
 import { UpstreamLink } from './upstream/link.ts'
 import { type Framing, loadTarget, Payload } from './upstream/load.ts'
 import type { LinkOwner } from './upstream/owner.ts'
+import { waitForReplicas } from './wait.ts'
 
 const EVENTS_MAX = 1024
 
@@ -389,20 +389,7 @@ export class Replication implements ReplicationHost, LinkOwner {
   }
 
   wait(call: CallLike): void {
-    const { args, reply, client } = call
-    if (this.#link !== null) {
-      return reply.error(
-        'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.',
-      )
-    }
-    const count = args.integer(1)
-    if (Number.isNaN(count)) return reply.error(errors.notInteger)
-    const timeout = args.integer(2)
-    if (Number.isNaN(timeout)) return reply.error('ERR timeout is not an integer or out of range')
-    if (timeout < 0) return reply.error(errors.timeoutNegative)
-    const acknowledged = this.replicaSet.acknowledgedCount(client.writeOffset)
-    if (acknowledged >= count || this.engine.inExec) return reply.integer(acknowledged)
-    this.replicaSet.wait(client, count, timeout)
+    waitForReplicas(this, call)
   }
 
   acknowledged(offset: number): number {

@@ -44,6 +44,8 @@ export class ShardStream {
   /** Bytes read so far; the request that is looked at is among them. */
   #readBytes = 0
   #turnBytes = -1
+  /** The chunk that is gone through; while an arrival waits, also what came behind it. */
+  #recent: Buffer[] = []
   /** Of the wait under way; what an earlier one brings late is nothing to this. */
   #waitId = 0
 
@@ -62,8 +64,10 @@ export class ShardStream {
   }
 
   /** More was read. */
-  received(length: number): void {
-    this.#readBytes += length
+  received(chunk: Buffer): void {
+    this.#readBytes += chunk.length
+    if (this.#awaited === null) this.#recent = []
+    this.#recent.push(chunk)
   }
 
   run(client: Client, request: Request, reply: ReplyWriter): number {
@@ -174,9 +178,13 @@ export class ShardStream {
     this.#shard.resume()
   }
 
-  /** A key left another shard. If it is what this stream waits with, the wait is over. */
-  otherDeparted(key: string): void {
-    if (this.#awaited !== key) return
+  /**
+   * A key is about to go at another shard. If it is what this stream waits with, or if it may have arrived behind that, the
+   * wait is over: the key is not to be missing, and what the other shard still says of what arrives here is dropped.
+   */
+  otherDeparted(key: Buffer): void {
+    if (this.#awaited === null) return
+    if (this.#awaited !== key.latin1Slice() && !Buffer.concat(this.#recent).includes(key)) return
     this.#fencedBytes = this.#readBytes
     this.#goOn()
   }
@@ -185,7 +193,7 @@ export class ShardStream {
 
   #departed(request: Request): void {
     for (let i = 0; i < this.#found.count; i++) {
-      const key = request.latin1(this.#found.index(i))
+      const key = request.view(this.#found.index(i))
       for (const other of this.#shard.cluster.shards) if (other !== this.#shard) other.stream.otherDeparted(key)
     }
   }

@@ -24,10 +24,10 @@ import { mergeData } from './merge.ts'
 import { ShardStream } from './shard-stream.ts'
 
 class ShardApplier extends Applier {
-  onReceived: (length: number) => void = () => {}
+  onReceived: (chunk: Buffer) => void = () => {}
 
   override receive(chunk: Buffer): string | null {
-    this.onReceived(chunk.length)
+    this.onReceived(chunk)
     return super.receive(chunk)
   }
 }
@@ -225,7 +225,7 @@ export class Shard implements LinkOwner {
     const applier = new ShardApplier(this.engine, bytes, link, 0, id, (client, request, reply) =>
       this.stream.run(client, request, reply),
     )
-    applier.onReceived = (length) => this.stream.received(length)
+    applier.onReceived = (chunk) => this.stream.received(chunk)
     this.#applier = applier
     return applier
   }
