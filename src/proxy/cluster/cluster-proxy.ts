@@ -28,6 +28,7 @@ import { Settings } from '../settings.ts'
 import { ProxyStats } from '../stats.ts'
 import { NOT_SENT, type Refused, type UpstreamConnection } from '../upstream-connection.ts'
 import { Cluster } from './cluster.ts'
+import { Messages } from './messages.ts'
 import { Everywhere, Redirected } from './redirected.ts'
 import type { Shard } from './shard.ts'
 import { shardFields } from './shard-fields.ts'
@@ -58,6 +59,12 @@ const KEYLESS = new Set([
   ...[routes.LOCAL, routes.SELECT, routes.RESET, routes.IDENTITY, routes.UNWATCH, routes.DISCARD, routes.WAIT],
 ])
 
+interface Resend {
+  readonly redirected: Redirected
+  readonly redirect: Redirect
+  readonly by: UpstreamConnection
+}
+
 export class ClusterProxy implements Router, Aimer {
   readonly stats = new ProxyStats()
   readonly cluster: Cluster
@@ -68,9 +75,11 @@ export class ClusterProxy implements Router, Aimer {
   readonly #engine: Engine
   readonly #settings: Settings
   readonly #held: Held
+  readonly #messages: Messages
   #calls: Calls | null = null
   readonly #found = new FoundKeys()
   readonly #slots = new Set<number>()
+  readonly #resends = new Map<Session, Resend[]>()
   #heartbeat: NodeJS.Timeout | null = null
 
   constructor(engine: Engine, replication: Replication, address: UpstreamAddress) {
@@ -86,6 +95,12 @@ export class ClusterProxy implements Router, Aimer {
       onApplied: () => this.#held.wakeAll(),
       onLink: () => this.#held.wakeSoon(),
     })
+    this.#messages = new Messages(
+      address,
+      () => this.cluster.shards,
+      (channel, message) => this.cluster.shards[0]?.publish(channel, message),
+      (text) => engine.log('warning', text),
+    )
   }
 
   #pool(endpoint: Endpoint, shard: () => Shard, replication: Replication, address: UpstreamAddress): Pool {
@@ -116,6 +131,7 @@ export class ClusterProxy implements Router, Aimer {
 
   start(): void {
     this.cluster.start()
+    this.#messages.start()
     this.#beat()
   }
 
@@ -123,6 +139,7 @@ export class ClusterProxy implements Router, Aimer {
     if (this.#heartbeat !== null) clearTimeout(this.#heartbeat)
     this.#heartbeat = null
     this.#held.stop()
+    this.#messages.stop()
     this.cluster.stop()
   }
 
@@ -273,8 +290,8 @@ export class ClusterProxy implements Router, Aimer {
     if (session.outstanding > 0) return HELD
     const connections: UpstreamConnection[] = []
     for (const { pool, name } of this.cluster.shards) {
-      const { connection } = pool.sharedBy(session.client)
-      if (connection?.isReady !== true) {
+      const { connection, isDown } = pool.sharedBy(session.client)
+      if (connection === null || isDown) {
         if (this.#held.mayWait(session, this.#settings.writeTimeoutMs)) return HELD
         this.stats.refusedWrites++
         reply.error(`${NOT_SENT} (${name}: ${pool.lastError})`)
@@ -318,27 +335,44 @@ export class ClusterProxy implements Router, Aimer {
     this.redirections++
     const from = this.cluster.shards.find((shard) => shard.copy === by.copy)
     const host = redirect.endpoint.host === '' ? (from?.endpoint.host ?? '') : redirect.endpoint.host
-    this.#resend(redirected, { ...redirect, endpoint: { host, port: redirect.endpoint.port } }, by)
+    const waiting = this.#resends.get(redirected.session)
+    const again = { redirected, redirect: { ...redirect, endpoint: { host, port: redirect.endpoint.port } }, by }
+    if (waiting !== undefined) {
+      waiting.push(again)
+    } else {
+      this.#resends.set(redirected.session, [again])
+      this.#resendAll(redirected.session)
+    }
     return true
   }
 
-  /** It was not run, so it may wait until the other node is known and reached. */
-  #resend(redirected: Redirected, redirect: Redirect, by: UpstreamConnection): void {
+  /** One after the other: two requests of a client may be for the same key. */
+  #resendAll(session: Session): void {
+    const waiting = this.#resends.get(session)!
+    while (waiting.length > 0) {
+      if (!this.#resend(waiting[0]!)) {
+        setTimeout(() => this.#resendAll(session), REDIRECT_PAUSE_MS)
+        return
+      }
+      waiting.shift()
+    }
+    this.#resends.delete(session)
+  }
+
+  /** It was not run, so it may wait until the other node is known and reached: then false. */
+  #resend({ redirected, redirect, by }: Resend): boolean {
     const { session, request, how } = redirected
     const shard = this.cluster.at(redirect.endpoint)
     const { client } = session
     const shared = shard?.pool.sharedBy(client).connection
     if (shard === undefined || shared?.isReady !== true) {
-      if (performance.now() - redirected.startedAt < REDIRECT_LIMIT_MS) {
-        setTimeout(() => this.#resend(redirected, redirect, by), REDIRECT_PAUSE_MS)
-        return
-      }
+      if (performance.now() - redirected.startedAt < REDIRECT_LIMIT_MS) return false
       redirected.refuse(
         `${NOT_SENT} (redirected to ${redirect.endpoint.host}:${redirect.endpoint.port}, which cannot be reached)`,
       )
       redirected.answered()
       this.#held.wakeSoon()
-      return
+      return true
     }
     if (!redirect.isAsk) this.cluster.moved(redirect.slot, shard)
     const connection = by.isOwn ? shard.pool.own(client.db, client.resp) : shared
@@ -349,6 +383,7 @@ export class ClusterProxy implements Router, Aimer {
       if (session.blocking === by) session.blocking = connection
     }
     if (session.consistency.level !== EVENTUAL) session.note(connection.copy, connection.probe())
+    return true
   }
 
   // ---- INFO --------------------------------------------------------------------------------------------------------
@@ -379,6 +414,7 @@ export class ClusterProxy implements Router, Aimer {
       proxy_keys_left_nowhere: counts.strays,
       proxy_shards_taken_over: counts.takenOver,
       proxy_fences_expired: fences.expired,
+      proxy_messages: this.#messages.isUp ? 'up' : 'down',
       proxy_map_error: lastError.replace(/[\r\n]/g, ' '),
     }
   }

@@ -15,6 +15,7 @@ export class Ownership {
   readonly #guests = new Map<number, Map<string, Shard>>()
   /** Slots whose requests were redirected, or that change hands, and until when that is worth remembering. */
   readonly #unsettled = new Map<number, number>()
+  #movingUntilMs = 0
 
   owner(slot: number): Shard | null {
     return this.#owners[slot]!
@@ -83,6 +84,12 @@ export class Ownership {
 
   unsettle(slot: number, untilMs: number): void {
     this.#unsettled.set(slot, untilMs)
+    this.#movingUntilMs = Math.max(this.#movingUntilMs, untilMs)
+  }
+
+  /** Some slot was under way lately: the next may be another. */
+  isMoving(nowMs: number): boolean {
+    return this.#movingUntilMs > nowMs
   }
 
   /** The slot may be on its way: reads of it look at what was written to any shard. */

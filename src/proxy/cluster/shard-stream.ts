@@ -13,9 +13,9 @@
  *   owner changes several of them only while it has them all.
  *
  * A fence that is not answered in time is passed: then a command with several keys of a slot under way may be computed
- * from values that are too new, which a wait for ever would not make better. A deletion waits for a turn of the event
- * loop, and while the slot is known to be under way until what the others had at that time has been read: the arrival at the new place came first, and
- * the key is not to be missing in between.
+ * from values that are too new, which a wait for ever would not make better. A deletion waits
+ * for a turn of the event loop, and while slots are under way until what the others had at that time has been read: the
+ * arrival at the new place came first, and the key is not to be missing in between.
  *
  * FLUSHALL empties what this shard holds. Functions are the same everywhere or nowhere: those of one shard count.
  */
@@ -201,8 +201,8 @@ export class ShardStream {
   #remove(client: Client, request: Request, reply: ReplyWriter, slot: number): number {
     const shard = this.#shard
     const { cluster } = shard
-    const isUnsettled = cluster.ownership.isUnsettled(slot, shard.engine.now)
-    if (!this.#mayPass && isUnsettled && this.#fencedBytes < this.#readBytes) {
+    const isMoving = cluster.ownership.isMoving(shard.engine.now)
+    if (!this.#mayPass && isMoving && this.#fencedBytes < this.#readBytes) {
       if (this.#wait(null, 'received')) return POSTPONED
     } else if (!this.#mayPass && this.#turnBytes < this.#readBytes && cluster.shards.length > 1) {
       const readBytes = this.#readBytes

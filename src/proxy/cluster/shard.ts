@@ -56,6 +56,7 @@ export class Shard implements LinkOwner {
   readonly #reply = new ReplyWriter()
   #link: UpstreamLink | null = null
   #applier: ShardApplier | null = null
+  #publisher: Client | null = null
 
   constructor(cluster: Cluster, nodeId: string, pool: Pool, settings: Settings) {
     this.cluster = cluster
@@ -140,6 +141,14 @@ export class Shard implements LinkOwner {
   /** Runs a command as if its stream had brought it. */
   execute(client: Client, args: readonly (string | Uint8Array)[]): void {
     this.engine.executor.process(client, Request.of(args), this.#reply)
+  }
+
+  /** A message of the cluster, as if a stream had brought it. */
+  publish(channel: Buffer, message: Buffer): void {
+    this.#publisher ??= this.maintenanceClient()
+    this.engine.tick()
+    this.execute(this.#publisher, ['PUBLISH', channel, message])
+    this.engine.executor.endRun()
   }
 
   // ---- what the link asks and tells --------------------------------------------------------------------------------
