@@ -13,9 +13,11 @@
  *   owner changes several of them only while it has them all.
  *
  * A fence that is not answered in time is passed: then a command with several keys of a slot under way may be computed
- * from values that are too new, which a wait for ever would not make better. A deletion waits
- * for a turn of the event loop, and while slots are under way until what the others had at that time has been read: the
- * arrival at the new place came first, and the key is not to be missing in between.
+ * from values that are too new, which a wait for ever would not make better. A deletion waits for a turn of the event
+ * loop, and while slots are under way until what the others had at that time has been read: the arrival at the new place
+ * came first, and the key is not to be missing in between. A stream that waits and has read of the key goes on before it.
+ *
+ * Not covered: a slot that goes away and comes back faster than the streams are apart.
  *
  * FLUSHALL empties what this shard holds. Functions are the same everywhere or nowhere: those of one shard count.
  */
@@ -44,7 +46,9 @@ export class ShardStream {
   /** Bytes read so far; the request that is looked at is among them. */
   #readBytes = 0
   #turnBytes = -1
-  /** The chunk that is gone through; while an arrival waits, also what came behind it. */
+  /** A request waits, and all behind it. */
+  #isWaiting = false
+  /** The chunk that is gone through; while a request waits, also what came behind it. */
   #recent: Buffer[] = []
   /** Of the wait under way; what an earlier one brings late is nothing to this. */
   #waitId = 0
@@ -56,6 +60,7 @@ export class ShardStream {
   /** The link begins anew. */
   reset(): void {
     this.#waitId++
+    this.#isWaiting = false
     this.#awaited = null
     this.#mayPass = false
     this.#readBytes = 0
@@ -66,7 +71,7 @@ export class ShardStream {
   /** More was read. */
   received(chunk: Buffer): void {
     this.#readBytes += chunk.length
-    if (this.#awaited === null) this.#recent = []
+    if (!this.#isWaiting) this.#recent = []
     this.#recent.push(chunk)
   }
 
@@ -164,15 +169,17 @@ export class ShardStream {
     const others = from === null ? shard.cluster.shards.filter((one) => one !== shard) : [from]
     const readBytes = this.#readBytes
     const id = ++this.#waitId
-    return shard.cluster.fences.pass(others, until, FENCE_LIMIT_MS, () => {
+    this.#isWaiting = shard.cluster.fences.pass(others, until, FENCE_LIMIT_MS, () => {
       if (id !== this.#waitId) return
       this.#fencedBytes = readBytes
       this.#goOn()
     })
+    return this.#isWaiting
   }
 
   #goOn(): void {
     this.#waitId++
+    this.#isWaiting = false
     this.#mayPass = true
     this.#awaited = null
     this.#shard.resume()
@@ -183,7 +190,7 @@ export class ShardStream {
    * wait is over: the key is not to be missing, and what the other shard still says of what arrives here is dropped.
    */
   otherDeparted(key: Buffer): void {
-    if (this.#awaited === null) return
+    if (!this.#isWaiting) return
     if (this.#awaited !== key.latin1Slice() && !Buffer.concat(this.#recent).includes(key)) return
     this.#fencedBytes = this.#readBytes
     this.#goOn()
@@ -207,6 +214,7 @@ export class ShardStream {
     } else if (!this.#mayPass && this.#turnBytes < this.#readBytes && cluster.shards.length > 1) {
       const readBytes = this.#readBytes
       const id = ++this.#waitId
+      this.#isWaiting = true
       setImmediate(() => {
         if (id !== this.#waitId) return
         this.#turnBytes = readBytes
