@@ -54,7 +54,8 @@ export class Fences {
   #end(fence: Fence): void {
     if (!this.#fences.delete(fence)) return
     clearTimeout(fence.timer)
-    fence.passed()
+    // Not inside the stream that may be what was waited for.
+    setImmediate(fence.passed)
   }
 
   stop(): void {
