@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ConnectionOptions } from 'node:tls'
 import { Config } from './config/config.ts'
 import { Replica } from './embedded/replica.ts'
 import { parseUpstream } from './embedded/upstream-client.ts'
@@ -54,8 +55,10 @@ export async function createServer(options: CreateServerOptions = {}): Promise<S
 }
 
 export interface CreateReplicaOptions {
-  /** `redis://[[user:]password@]host[:port][/database]` */
+  /** `redis://[[user:]password@]host[:port][/database]`, or `rediss://` by TLS. */
   from: string
+  /** For `rediss://`: options of Node's tls.connect(), for example { ca }. Without them its own authorities are trusted. */
+  tls?: ConnectionOptions
   /** How long the first copy may take, milliseconds; 30,000. */
   timeoutMs?: number
   /** Other directives as in redis.conf, for example { 'repl-timeout': 10 }. */
@@ -70,7 +73,7 @@ export interface CreateReplicaOptions {
  * the last problem when there is no copy in time.
  */
 export async function createReplica(options: CreateReplicaOptions): Promise<Replica> {
-  const upstream = parseUpstream(options.from)
+  const upstream = parseUpstream(options.from, options.tls)
   const config = new Config()
   // What cannot be loaded as it comes is kept here meanwhile.
   const dir = mkdtempSync(join(tmpdir(), 'tandem-replica-'))

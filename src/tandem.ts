@@ -15,11 +15,13 @@ import { createProxy, type ProxySetup } from './proxy/create.ts'
 import { Replication } from './replication/replication.ts'
 import { removeLeftSpills } from './replication/spill/spill.ts'
 import { Clients } from './server/clients.ts'
-import { Listener } from './server/listener.ts'
 import { createLog } from './server/log.ts'
 import { Outgoing } from './server/outgoing.ts'
+import { Ports } from './server/ports.ts'
 import { Shutdown } from './server/shutdown.ts'
 import { encodingLimits } from './store/values/limits.ts'
+import { TlsContexts } from './tls/contexts.ts'
+import { anyName } from './tls/dial.ts'
 
 export interface TandemOptions {
   config: Config
@@ -39,13 +41,13 @@ export class Tandem {
   readonly cycles: Cycles
   readonly shutdown: Shutdown
   readonly outgoing = new Outgoing()
+  readonly tls: TlsContexts
   readonly metrics: Metrics
   /** Null in a server that is no proxy. */
   readonly proxy: ProxySetup | null
 
-  #listener: Listener
+  #ports: Ports
   #exit: (code: number) => void
-  #boundTo: readonly string[] = []
   #cron: NodeJS.Timeout | null = null
   #nextSecondMs = 0
 
@@ -57,6 +59,7 @@ export class Tandem {
     const log = options.log ?? createLog(config, () => (engine?.isReplica ? 'S' : 'M'))
     engine = new Engine({ config, log, configFile: config.file })
     this.engine = engine
+    this.tls = new TlsContexts(config, log)
     this.clients = new Clients(engine)
     this.persistence = new Persistence(engine, {
       replicationAux: () => this.#replicationAux(),
@@ -74,6 +77,10 @@ export class Tandem {
       exit: (code) => this.#exit(code),
     })
     this.replication = new Replication(engine, this.persistence)
+    this.replication.tls = () => {
+      const { client } = this.tls
+      return config.get('tls-replication') && client !== null ? anyName(client) : null
+    }
     this.aof = new AppendOnly(engine, this.persistence, {
       offset: () => this.replication.offset,
       libraries: () => engine.store.libraries.codes(),
@@ -84,8 +91,8 @@ export class Tandem {
     this.shutdown = new Shutdown(engine, this.clients, this.replication, this.persistence, this.aof, (code) =>
       this.#end(code),
     )
-    this.#listener = new Listener(this.clients)
-    this.proxy = createProxy(engine, this.replication, this.clients)
+    this.#ports = new Ports(this.clients, this.tls)
+    this.proxy = createProxy(engine, this.replication, this.clients, this.tls)
     this.#connectParts()
     this.metrics = new Metrics(engine)
   }
@@ -157,9 +164,9 @@ export class Tandem {
     this.engine.diskError = denied ? errors.bgsaveError : this.aof.diskError
   }
 
-  /** The TCP port really listened on. */
+  /** The port really listened on, that of TLS if there is no other. */
   get port(): number {
-    return this.#listener.port
+    return this.#ports.port
   }
 
   /** Listens, loads the dump (unless `loads` is false), begins to follow the primary. Rejects with `Failed listening on port …`. */
@@ -168,7 +175,7 @@ export class Tandem {
     const { log } = engine
     // Before anybody can connect.
     engine.acl.loadAtStart()
-    await this.#listen(options.port)
+    await this.#ports.listen(options.port)
     if (config.get('pidfile') !== '') this.#writePidFile()
     this.replication.listeningPort = this.port
     removeLeftSpills(engine)
@@ -188,43 +195,16 @@ export class Tandem {
     }
     this.proxy?.start()
     this.replication.syncMode.refresh()
-    if (config.get('port') > 0) log('notice', 'Ready to accept connections')
+    if (this.port > 0) log('notice', 'Ready to accept connections')
     if (config.get('unixsocket') !== '') {
       log('notice', `The server is now ready to accept connections at ${config.get('unixsocket')}`)
     }
   }
 
-  /** `port` 0 takes a free one, which the option port 0 does not: there it means not to listen. */
-  async #listen(given?: number): Promise<void> {
-    const { config } = this
-    const port = given ?? config.get('port')
-    this.#boundTo = config.get('bind')
-    try {
-      if (port > 0 || given === 0) await this.#listener.listen(config.get('bind'), port)
-    } catch (error) {
-      const reason = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'Address already in use' : String(error)
-      this.engine.log('warning', `Warning: Could not create server TCP listening socket *:${port}: bind: ${reason}`)
-      throw new Error(`Failed listening on port ${port} (TCP), aborting.`)
-    }
-    const path = config.get('unixsocket')
-    if (path !== '') await this.#listener.listenUnix(path, config.get('unixsocketperm'))
-  }
-
-  /** CONFIG SET port or bind: connections stay, only listening changes; the old sockets come back if that fails. */
   async #listenAgain(): Promise<string | undefined> {
-    const old = this.#listener
-    old.stop()
-    this.#listener = new Listener(this.clients)
-    try {
-      if (this.config.get('port') > 0) await this.#listener.listen(this.config.get('bind'), this.config.get('port'))
-      this.replication.listeningPort = this.port
-      this.#boundTo = this.config.get('bind')
-      return undefined
-    } catch {
-      this.#listener.stop()
-      const isBind = this.config.get('bind') !== this.#boundTo
-      return isBind ? 'Failed to bind to specified addresses.' : 'Unable to listen on this port. Check server logs.'
-    }
+    const problem = await this.#ports.listenAgain()
+    if (problem === undefined) this.replication.listeningPort = this.port
+    return problem
   }
 
   #writePidFile(): void {
@@ -270,7 +250,7 @@ export class Tandem {
     this.replication.stop()
     this.engine.blocked.stop()
     // First, so that nobody whose connection is closed gets another one.
-    this.#listener.stop()
+    this.#ports.stop()
     this.clients.closeAll()
     this.aof.stop()
     this.outgoing.stop()

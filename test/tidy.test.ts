@@ -9,6 +9,7 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 const LAYERS = [
   'bytes',
   'config',
+  'tls',
   'resp',
   'store',
   'rdb',

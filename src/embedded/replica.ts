@@ -50,6 +50,7 @@ export class Replica {
     this.#upstream = new UpstreamClient(upstream)
     this.#reader = new Reader(engine, upstream.database)
     this.#offsets = new Offsets(() => replication.offset)
+    replication.tls = () => this.#upstream.upstream.tls
     replication.stream.onApplied = () => {
       this.#offsets.moved()
       if (this.#linkUp !== null && replication.linkUp) this.#linkUp()
@@ -89,8 +90,8 @@ export class Replica {
    */
   async follow(from: string): Promise<void> {
     const old = this.#upstream
-    const next = parseUpstream(from)
-    const { username, password, database } = old.upstream
+    const { username, password, database, tls } = old.upstream
+    const next = parseUpstream(from, tls ?? {})
     const upstream = next.password === '' ? { ...next, username, password, database } : { ...next, database }
     const { config, replication } = this.#parts
     config.setDerived('masteruser', upstream.username)

@@ -4,6 +4,7 @@
  * applied is not known.
  */
 import type { Redis } from 'ioredis'
+import type { Tls } from '../tls/dial.ts'
 import type { Argument, Value } from './reader.ts'
 
 export interface Upstream {
@@ -12,12 +13,14 @@ export interface Upstream {
   readonly username: string
   readonly password: string
   readonly database: number
+  /** Node's options of TLS; null is plain TCP. */
+  readonly tls: Tls
 }
 
 /**
- * `redis://[[user]:password@]host[:port][/database]`. Throws a TypeError for anything else.
+ * `redis://[[user]:password@]host[:port][/database]`, `rediss://` by TLS. Throws a TypeError for anything else.
  */
-export function parseUpstream(text: string): Upstream {
+export function parseUpstream(text: string, tls: NonNullable<Tls> = {}): Upstream {
   let url: URL
   try {
     url = new URL(text)
@@ -25,7 +28,7 @@ export function parseUpstream(text: string): Upstream {
     throw new TypeError(`'${text}' is no address of a Redis server: redis://[user:password@]host[:port][/database]`)
   }
   const database = url.pathname.replace(/^\//, '')
-  if (url.protocol !== 'redis:' || url.hostname === '' || !/^\d{0,9}$/.test(database)) {
+  if (!/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^\d{0,9}$/.test(database)) {
     throw new TypeError(`'${url.protocol}//${url.host}' is no redis://[user:password@]host[:port][/database]`)
   }
   return {
@@ -34,6 +37,7 @@ export function parseUpstream(text: string): Upstream {
     username: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
     database: Number(database),
+    tls: url.protocol === 'rediss:' ? tls : null,
   }
 }
 
@@ -70,11 +74,12 @@ export class UpstreamClient {
 
   async #connect(): Promise<Redis> {
     const { Redis: Client } = await import('ioredis')
-    const { host, port, username, password, database } = this.upstream
+    const { host, port, username, password, database, tls } = this.upstream
     const redis = new Client({
       host,
       port,
       db: database,
+      ...(tls === null ? {} : { tls }),
       ...(username === '' ? {} : { username }),
       ...(password === '' ? {} : { password }),
       protocol: 2,

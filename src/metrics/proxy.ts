@@ -1,5 +1,5 @@
 /** The proxy: where reads and writes went, who had to wait, how old the copy is and how far the upstream. Nothing is shown by a server that is no proxy. */
-import { counter, group, infoCounter, infoGauge } from './family.ts'
+import { counter, gauge, group, infoCounter, infoGauge } from './family.ts'
 
 const CONNECTIONS = {
   shared: 'Connections to the upstream that clients share.',
@@ -72,10 +72,48 @@ const families = group([
     'proxy_connections_lost',
     'Connections to the upstream that were up and ended.',
   ),
+  gauge('tandem_proxy_shard_up', '1 while the link to this shard of a cluster is up.', ({ info }) =>
+    ofShards(info, (shard) => (shard.get('link') === 'up' ? 1 : 0)),
+  ),
+  gauge('tandem_proxy_shard_slots', "Slots of which this shard's word counts in the copy.", ({ info }) =>
+    ofShards(info, (shard) => Number(shard.get('slots'))),
+  ),
+  gauge('tandem_proxy_shard_offset', "How far this shard's stream is applied, bytes.", ({ info }) =>
+    ofShards(info, (shard) => Number(shard.get('offset'))),
+  ),
+  gauge(
+    'tandem_proxy_shard_age_seconds',
+    'All that was written to this shard before so long ago is in the copy; below 0 if that is not known.',
+    ({ info }) => ofShards(info, (shard) => Number(shard.get('age_ms')) / 1000),
+  ),
+  infoCounter(
+    'tandem_proxy_redirections_total',
+    'proxy_redirections',
+    'Requests that were sent again because of MOVED or ASK.',
+  ),
+  infoCounter(
+    'tandem_proxy_slots_handed_over_total',
+    'proxy_slots_handed_over',
+    'Slots that went from one shard to another in the copy.',
+  ),
 ])
 
 export const { metricNames, register } = families
 
 function scaled(milliseconds: string | undefined): number | undefined {
   return milliseconds === undefined ? undefined : Number(milliseconds) / 1000
+}
+
+/** `proxy_shard0:addr=…,link=up,…`; undefined when the upstream is no cluster. */
+function ofShards(
+  info: ReadonlyMap<string, string>,
+  read: (shard: ReadonlyMap<string, string>) => number,
+): { value: number; labels: { shard: string } }[] | undefined {
+  const samples: { value: number; labels: { shard: string } }[] = []
+  for (const [name, text] of info) {
+    if (!/^proxy_shard\d+$/.test(name)) continue
+    const shard = new Map(text.split(',').map((pair) => pair.split('=', 2) as [string, string]))
+    samples.push({ value: read(shard), labels: { shard: shard.get('addr') ?? '' } })
+  }
+  return samples.length === 0 ? undefined : samples
 }

@@ -5,7 +5,7 @@
  * see more than the copy has waits until it is applied, or goes upstream after session-wait.
  */
 import type { Client } from '../commands/client.ts'
-import type { Command } from '../commands/command.ts'
+import { Command } from '../commands/command.ts'
 import { FLAG_LOADING } from '../commands/define.ts'
 import { errors } from '../commands/errors.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -14,7 +14,8 @@ import { observe } from '../engine/observers.ts'
 import { RUN_HERE } from '../engine/router.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import { Request } from '../resp/request.ts'
-import { BOUNDED, EVENTUAL, LINEARIZABLE } from './consistency.ts'
+import type { Aimer } from './aim.ts'
+import { BOUNDED, consistencyText, EVENTUAL, LINEARIZABLE, parseConsistency } from './consistency.ts'
 import type { Copy } from './copy.ts'
 import type { Held } from './held.ts'
 import type { Pool } from './pool.ts'
@@ -37,8 +38,11 @@ const SENTINEL_HELLO = '__SENTINEL__:HELLO'
 const NO_HELLO_WHILE_WATCHING = 'ERR the protocol cannot be changed while keys are watched through the proxy'
 const CURSOR_NOT_HERE =
   'TRYAGAIN the copy has not caught up with this connection, and a cursor cannot be taken to another server'
+const SPREAD_NOT_HERE = 'TRYAGAIN the copy cannot be read as this connection wants it, and no shard has all of the keys'
+const CROSSES = "CROSSSLOT Keys in request don't hash to the same slot"
 
 export interface CallsSetup {
+  readonly aimer?: Aimer
   readonly engine: Engine
   readonly copy: Copy
   readonly held: Held
@@ -49,14 +53,17 @@ export interface CallsSetup {
 
 export class Calls {
   readonly #engine: Engine
-  readonly #copy: Copy
+  #copy: Copy
   readonly #held: Held
-  readonly #pool: Pool
+  #pool: Pool
+  readonly #aimer: Aimer | null
   readonly #settings: Settings
   readonly #stats: ProxyStats
   readonly #routes: Uint8Array
+  readonly #unknown: Command
 
-  constructor({ engine, copy, held, pool, settings, stats }: CallsSetup) {
+  constructor({ engine, copy, held, pool, settings, stats, aimer }: CallsSetup) {
+    this.#aimer = aimer ?? null
     this.#engine = engine
     this.#copy = copy
     this.#held = held
@@ -64,11 +71,19 @@ export class Calls {
     this.#settings = settings
     this.#stats = stats
     this.#routes = Uint8Array.from(engine.table.all, (command) => routes.routeOf(command))
+    // Taken for a write, and counted apart from those that are known.
+    const likeSet = engine.table.original('set')!
+    this.#unknown = new Command(likeSet.id, 'generic', { name: 'unknown', arity: -1, since: '', summary: '' })
   }
 
   route(client: Client, command: Command, args: Request, reply: ReplyWriter): number {
     const kind = this.#routes[command.id]!
     let session = client.session as Session | null
+    if (this.#aimer !== null && !client.isMaster) {
+      const { copy, pool } = this.#aimer.aim(session, client, kind, command, args)
+      this.#copy = copy
+      this.#pool = pool
+    }
     if (session === null) {
       if (kind === routes.LOCAL && this.#engine.loading === 'no') return RUN_HERE
       if (
@@ -81,7 +96,7 @@ export class Calls {
         return RUN_HERE
       }
       if (client.isMaster || client.replica !== null) return RUN_HERE
-      session = new Session(client, this.#settings.consistency)
+      session = new Session(client, this.#settings.consistency, this.#copy)
       client.session = session
     }
     const outcome = this.#decide(session, kind, command, args, reply)
@@ -92,6 +107,8 @@ export class Calls {
 
   #decide(session: Session, kind: number, command: Command, args: Request, reply: ReplyWriter): number {
     const { client } = session
+    const special = this.#aimer?.special(session, kind, command, args, reply)
+    if (special !== undefined) return special
     if (client.transaction !== null) return this.#inTransaction(session, kind, command, args, reply)
     switch (kind) {
       case routes.READ:
@@ -150,6 +167,14 @@ export class Calls {
   }
 
   #read(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
+    if (this.#aimer?.isSpread === true) {
+      if (session.outstanding > 0) return HELD
+      const where = this.#where(session)
+      if (where !== UPSTREAM) return this.#here(session, where, reply)
+      this.#stats.refusedReads++
+      reply.error(SPREAD_NOT_HERE)
+      return DONE
+    }
     if (session.watching !== null || session.outstanding > 0) return this.#pass(session, command, args, reply, false)
     const where = this.#where(session)
     if (where === UPSTREAM) return this.#pass(session, command, args, reply, false)
@@ -249,7 +274,7 @@ export class Calls {
     const engine = this.#engine
     session.outstanding++
     session.connection = connection
-    if (session.consistency.level !== EVENTUAL) session.probe = connection.probe()
+    if (session.consistency.level !== EVENTUAL) session.note(connection.copy, connection.probe())
     if (isWrite) this.#stats.upstreamWrites++
     else this.#stats.upstreamReads++
     command.calls++
@@ -260,7 +285,9 @@ export class Calls {
   // ---- commands with rules of their own ----------------------------------------------------------------------------
 
   #cursor(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
-    if (session.consistency.level === LINEARIZABLE) return this.#pass(session, command, args, reply, false)
+    if (session.consistency.level === LINEARIZABLE && this.#aimer?.isSpread !== true) {
+      return this.#pass(session, command, args, reply, false)
+    }
     if (session.outstanding > 0) return HELD
     return this.#here(session, this.#where(session), reply)
   }
@@ -325,6 +352,10 @@ export class Calls {
       const shared = this.#sharedFor(session, false, reply)
       if (typeof shared === 'number') return shared
       session.watching = this.#pool.own(session.client.db, session.client.resp)
+      session.watching.isWatching = true
+    } else if (session.watching.copy !== this.#pool.copy) {
+      reply.error(CROSSES)
+      return DONE
     }
     return this.#pass(session, command, args, reply, false)
   }
@@ -396,6 +427,12 @@ export class Calls {
       if (where === HERE && !reads) return this.#local(session, command, reply)
       if (where !== UPSTREAM) return this.#here(session, where, reply)
     }
+    if (this.#aimer?.isCrossing === true) {
+      reply.error(CROSSES)
+      this.#forgetWatch(session)
+      engine.abortTransaction(client)
+      return DONE
+    }
     const wrong = queued.find((one) => routes.changesConnection(one.command))
     if (wrong !== undefined) {
       reply.error(`EXECABORT ${wrong.command.fullName} cannot be in a transaction that goes upstream`)
@@ -429,5 +466,51 @@ export class Calls {
     this.#sent(session, connection, command, args, writes)
     this.#stats.transactions++
     return DONE
+  }
+
+  // ---- what only the proxy, or only the upstream, knows ---------------------------------------------------------------
+
+  /** CLIENT CONSISTENCY */
+  consistency(client: Client, args: Request, reply: ReplyWriter): number {
+    const session = (client.session as Session | null) ?? new Session(client, this.#settings.consistency, this.#copy)
+    if (session.outstanding > 0) {
+      this.#held.hold(session)
+      return HELD
+    }
+    this.#held.release(session)
+    if (args.argc === 2) {
+      reply.bulkString(consistencyText(session.consistency))
+      return DONE
+    }
+    const words = Array.from({ length: args.argc - 2 }, (_, i) => args.lower(i + 2))
+    const consistency = parseConsistency(words)
+    if (consistency === undefined) {
+      reply.error('ERR CLIENT CONSISTENCY takes eventual, session, bounded <milliseconds> [fail] or linearizable')
+      return DONE
+    }
+    // What it wrote before has to be seen from now on.
+    if (session.consistency.level === EVENTUAL && consistency.level !== EVENTUAL) {
+      for (const pool of this.#aimer?.pools ?? [this.#pool]) {
+        const probe = pool.sharedBy(client).connection?.probe()
+        if (probe !== undefined) session.note(pool.copy, probe)
+      }
+    }
+    session.consistency = consistency
+    this.#settings.noteBound(consistency)
+    client.session = session
+    reply.ok()
+    return DONE
+  }
+
+  /** A command that only the upstream may know is passed on. */
+  unknown(client: Client, container: Command | undefined, args: Request, reply: ReplyWriter): number {
+    if (this.#engine.requiresAuth && !client.authenticated) return RUN_HERE
+    if (container !== undefined) {
+      if (container.name !== 'client' || !args.is(1, 'CONSISTENCY')) return RUN_HERE
+      return this.consistency(client, args, reply)
+    }
+    if (client.account.isRestricted || client.transaction !== null || client.isMaster) return RUN_HERE
+    if (client.resp === 2 && client.subscriptions > 0) return RUN_HERE
+    return this.route(client, this.#unknown, args, reply)
   }
 }

@@ -6,7 +6,7 @@
  * there is nothing left to wait for in the old one, and what was written in the new one is there when the copy is in it.
  */
 import type { Engine } from '../engine/engine.ts'
-import type { Replication } from '../replication/replication.ts'
+import type { History } from '../replication/history.ts'
 import type { Settings } from './settings.ts'
 
 const HISTORIES_MAX = 64
@@ -42,20 +42,26 @@ function fieldOf(reply: Buffer, name: string): string {
   return reply.latin1Slice(at + name.length, end < 0 ? reply.length : end)
 }
 
+/** Who keeps the copy: replication, or one shard's link. */
+export interface Followed {
+  readonly history: History
+  readonly linkUp: boolean
+}
+
 export class Copy {
   /** There is a data set of an upstream: a link has been up, or one was restored from a file. */
   isReady = false
   /** The copy has all that was written before this Unix millisecond; 0 if that is not known. */
   freshAsOfMs = 0
   #engine: Engine
-  #replication: Replication
+  #replication: Followed
   #settings: Settings
   /** Histories that were left for another one. */
   #left: string[] = []
   #current = ''
   #uncovered: Probe[] = []
 
-  constructor(engine: Engine, replication: Replication, settings: Settings) {
+  constructor(engine: Engine, replication: Followed, settings: Settings) {
     this.#engine = engine
     this.#replication = replication
     this.#settings = settings

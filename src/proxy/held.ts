@@ -4,22 +4,19 @@
  * the same request once more, and it is decided anew.
  */
 import type { Engine } from '../engine/engine.ts'
-import type { Copy } from './copy.ts'
 import type { Session } from './session.ts'
 import type { Settings } from './settings.ts'
 import type { ProxyStats } from './stats.ts'
 
 export class Held {
   #engine: Engine
-  #copy: Copy
   #settings: Settings
   #stats: ProxyStats
   #sessions = new Set<Session>()
   #waking = false
 
-  constructor(engine: Engine, copy: Copy, settings: Settings, stats: ProxyStats) {
+  constructor(engine: Engine, settings: Settings, stats: ProxyStats) {
     this.#engine = engine
-    this.#copy = copy
     this.#settings = settings
     this.#stats = stats
   }
@@ -84,10 +81,10 @@ export class Held {
     if (this.#sessions.size === 0) return
     for (const session of [...this.#sessions]) {
       if (session.outstanding > 0) continue
-      const { probe } = session
+      const { probe, copy } = session
       // Most of them wait for the copy: no need to decide anew for nothing.
-      const waits = probe !== null && probe.state === 'known' && !this.#copy.covers(probe)
-      if (waits && this.#copy.isUsable && this.mayWait(session, this.#settings.sessionWaitMs)) continue
+      const waits = probe !== null && probe.state === 'known' && !copy.covers(probe)
+      if (waits && copy.isUsable && this.mayWait(session, this.#settings.sessionWaitMs)) continue
       this.#wake(session)
     }
   }

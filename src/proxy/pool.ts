@@ -5,9 +5,10 @@
  * grows from 50 ms to a second.
  */
 import type { Client } from '../commands/client.ts'
+import type { Tls } from '../tls/dial.ts'
 import type { Endpoint } from './address.ts'
-import type { Probe } from './copy.ts'
-import { UpstreamConnection } from './upstream-connection.ts'
+import type { Copy, Probe } from './copy.ts'
+import { type ConnectionSetup, UpstreamConnection } from './upstream-connection.ts'
 
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1000
@@ -15,6 +16,11 @@ const LONGEST_PAUSE_MS = 1000
 const IDLE_MAX = 16
 
 export interface PoolSetup {
+  /** How the upstream is reached, asked for each connection. */
+  tls(): Tls
+  /** What is read from this upstream. */
+  copy(): Copy
+  readonly onRedirect?: ConnectionSetup['onRedirect']
   readonly user: string
   readonly password: string
   /** Shared connections for a database and protocol. */
@@ -67,6 +73,10 @@ export class Pool {
     this.#setup = setup
   }
 
+  get copy(): Copy {
+    return this.#setup.copy()
+  }
+
   /** A client always has the same one, so its requests stay in order. */
   sharedBy({ db, resp, id }: Client): SharedConnection {
     return this.shared(db, resp, id % this.#setup.width)
@@ -115,8 +125,12 @@ export class Pool {
 
   #connect(database: number, resp: 2 | 3, onReady: () => void, onLost: (reason: string) => void): UpstreamConnection {
     const { user, password, unixMs, onProbe, onRoundTrip, onUncertain } = this.#setup
+    const { onRedirect } = this.#setup
     return new UpstreamConnection({
       endpoint: this.endpoint,
+      tls: this.#setup.tls(),
+      copy: this.#setup.copy(),
+      ...(onRedirect === undefined ? {} : { onRedirect }),
       user,
       password,
       database,
@@ -149,6 +163,8 @@ export class Pool {
     while (connection?.isClosed) connection = this.#idle.get(keyOf(database, resp))?.pop()
     connection ??= this.#connect(database, resp, noop, (reason) => this.#ownLost(reason))
     connection.retire = 'no'
+    connection.isOwn = true
+    connection.isWatching = false
     this.#own.add(connection)
     return connection
   }

@@ -3,21 +3,20 @@
  * them: which call goes where (calls.ts), how fresh the copy is (copy.ts), who waits (held.ts).
  */
 import type { Client } from '../commands/client.ts'
-import { Command } from '../commands/command.ts'
+import type { Command } from '../commands/command.ts'
 import { FLAG_WRITE } from '../commands/define.ts'
 import type { Engine } from '../engine/engine.ts'
-import { DONE, HELD } from '../engine/execute.ts'
-import { type Router, RUN_HERE } from '../engine/router.ts'
+import type { Router } from '../engine/router.ts'
 import type { Replication } from '../replication/replication.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import type { Endpoint, UpstreamAddress } from './address.ts'
 import { Calls } from './calls.ts'
-import { consistencyText, EVENTUAL, parseConsistency } from './consistency.ts'
+import { consistencyText } from './consistency.ts'
 import { Copy } from './copy.ts'
 import { Held } from './held.ts'
 import { Pool } from './pool.ts'
-import { Session } from './session.ts'
+import type { Session } from './session.ts'
 import { Settings } from './settings.ts'
 import { ProxyStats } from './stats.ts'
 
@@ -37,15 +36,16 @@ export class ReplicatingProxy implements Router {
   #held: Held
   #calls: Calls
   #database: number
-  #unknown: Command
   #heartbeat: NodeJS.Timeout | null = null
 
   constructor(engine: Engine, replication: Replication, address: UpstreamAddress, endpoint: Endpoint) {
     const { stats } = this
     const settings = new Settings(engine.config)
     const copy = new Copy(engine, replication, settings)
-    const held = new Held(engine, copy, settings, stats)
+    const held = new Held(engine, settings, stats)
     const pool = new Pool(endpoint, {
+      tls: () => replication.tls(),
+      copy: () => copy,
       user: address.user,
       password: address.password,
       width: engine.config.get('proxy-connections'),
@@ -67,9 +67,6 @@ export class ReplicatingProxy implements Router {
     this.copy = copy
     this.pool = pool
     this.#calls = new Calls({ engine, copy, held, pool, settings, stats })
-    // Taken for a write, and counted apart from those that are known.
-    const likeSet = engine.table.original('set')!
-    this.#unknown = new Command(likeSet.id, 'generic', { name: 'unknown', arity: -1, since: '', summary: '' })
   }
 
   /** `restored`: the data set of a former life is here already. */
@@ -137,44 +134,8 @@ export class ReplicatingProxy implements Router {
     return this.#calls.route(client, command, args, reply)
   }
 
-  /** A command that only the upstream may know is passed on; CLIENT CONSISTENCY is the proxy's own. */
   unknown(client: Client, container: Command | undefined, args: Request, reply: ReplyWriter): number {
-    if (this.#engine.requiresAuth && !client.authenticated) return RUN_HERE
-    if (container !== undefined) {
-      if (container.name !== 'client' || !args.is(1, 'CONSISTENCY')) return RUN_HERE
-      return this.#clientConsistency(client, args, reply)
-    }
-    if (client.account.isRestricted || client.transaction !== null || client.isMaster) return RUN_HERE
-    if (client.resp === 2 && client.subscriptions > 0) return RUN_HERE
-    return this.route(client, this.#unknown, args, reply)
-  }
-
-  #clientConsistency(client: Client, args: Request, reply: ReplyWriter): number {
-    const session = (client.session as Session | null) ?? new Session(client, this.#settings.consistency)
-    if (session.outstanding > 0) {
-      this.#held.hold(session)
-      return HELD
-    }
-    this.#held.release(session)
-    if (args.argc === 2) {
-      reply.bulkString(consistencyText(session.consistency))
-      return DONE
-    }
-    const words = Array.from({ length: args.argc - 2 }, (_, i) => args.lower(i + 2))
-    const consistency = parseConsistency(words)
-    if (consistency === undefined) {
-      reply.error('ERR CLIENT CONSISTENCY takes eventual, session, bounded <milliseconds> [fail] or linearizable')
-      return DONE
-    }
-    // What it wrote before has to be seen from now on.
-    if (session.consistency.level === EVENTUAL && consistency.level !== EVENTUAL) {
-      session.probe = this.pool.sharedBy(client).connection?.probe() ?? null
-    }
-    session.consistency = consistency
-    this.#settings.noteBound(consistency)
-    client.session = session
-    reply.ok()
-    return DONE
+    return this.#calls.unknown(client, container, args, reply)
   }
 
   // ---- INFO --------------------------------------------------------------------------------------------------------

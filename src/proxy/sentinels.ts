@@ -3,6 +3,7 @@
  * is loaded only for this: requests of clients never pass through it, since they are relayed byte for byte.
  */
 import type { Redis } from 'ioredis'
+import type { Tls } from '../tls/dial.ts'
 import type { Endpoint } from './address.ts'
 
 const RETRY_MS = 1000
@@ -11,13 +12,15 @@ const CONNECT_TIMEOUT_MS = 2000
 export class Sentinels {
   #endpoints: readonly Endpoint[]
   #name: string
+  #tls: Tls
   #log: (text: string) => void
   #clients: Redis[] = []
   #onMoved: (endpoint: Endpoint) => void = () => {}
   #asking = false
   #stopped = false
 
-  constructor(endpoints: readonly Endpoint[], name: string, log: (text: string) => void) {
+  constructor(endpoints: readonly Endpoint[], name: string, tls: Tls, log: (text: string) => void) {
+    this.#tls = tls
     this.#endpoints = endpoints
     this.#name = name
     this.#log = log
@@ -31,6 +34,7 @@ export class Sentinels {
         host,
         port,
         protocol: 2,
+        ...(this.#tls === null ? {} : { tls: this.#tls }),
         connectTimeout: CONNECT_TIMEOUT_MS,
         maxRetriesPerRequest: 0,
         enableReadyCheck: false,

@@ -7,12 +7,14 @@
  * A request is written once. When the connection breaks, what was written and not answered is uncertain, and said to be;
  * what was not written yet is known not to have been applied.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Request } from '../resp/request.ts'
+import { connectedEvent, dial, type Tls } from '../tls/dial.ts'
 import type { Endpoint } from './address.ts'
-import { Probe } from './copy.ts'
+import { type Copy, Probe } from './copy.ts'
 import { BROKEN, FrameScanner, UNFINISHED } from './frames.ts'
-import type { Session } from './session.ts'
+import { isRedirect, type Redirect, readRedirect } from './redirect.ts'
+import type { Receiver } from './session.ts'
 
 export const UNCERTAIN =
   'UNCERTAIN The upstream was lost before it replied: this write may or may not have been applied, and is not sent again'
@@ -25,7 +27,6 @@ const READ_BYTES = 256 * 1024
 /** Unsent bytes above which clients wait. */
 const FULL_BYTES = 8 * 1024 * 1024
 const CONNECT_TIMEOUT_MS = 5000
-const KEEP_ALIVE_MS = 15_000
 /** Probes that only date the copy: so many at a time. */
 const PROBES_MAX = 4
 const PUSH = 0x3e
@@ -37,6 +38,7 @@ const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 export interface ConnectionSetup {
   readonly endpoint: Endpoint
+  readonly tls: Tls
   readonly user: string
   readonly password: string
   readonly database: number
@@ -54,20 +56,40 @@ export interface ConnectionSetup {
   onRoundTrip(milliseconds: number): void
   /** So many writes were lost without a reply. */
   onUncertain(count: number): void
+  /** What is read from this upstream. */
+  readonly copy: Copy
+  /**
+   * In a cluster: a request was not run, because its keys are elsewhere. True if it is sent there, and the receiver gets
+   * that reply; false if it gets this one. Requests are kept until they are answered where this is given.
+   */
+  onRedirect?(redirect: Redirect, refused: Refused, by: UpstreamConnection): boolean
+}
+
+/** A request that was answered by a redirection. */
+export interface Refused {
+  readonly session: Receiver
+  readonly request: Buffer
+  readonly how: Special
 }
 
 /** Requests of one client behind each other, or one of the proxy itself. */
 interface Run {
-  readonly session: Session | null
+  readonly session: Receiver | null
   readonly isWrite: boolean
   /** CLIENT REPLY: the replies are dropped. */
   readonly muted: boolean
   /** Replies that nobody is to see, in front. */
   skip: number
+  /** How many there were at first. */
+  readonly sentSkip: number
   left: number
   sentAt: number
   /** Gets the bytes of the last reply. */
   take: ((reply: Buffer) => void) | null
+  /** Kept while they may be redirected; the first is that of the next reply. */
+  requests: Buffer[] | null
+  /** What one of the replies in front said. */
+  redirect: Buffer | null
 }
 
 /** A request that is not simply one of many. */
@@ -90,6 +112,9 @@ export class UpstreamConnection {
   wasReady = false
   /** It is in another database than it began in. */
   isMoved = false
+  /** One client has it for itself, or had. */
+  isOwn = false
+  isWatching = false
   /** When all is answered: back into the pool, or closed. */
   retire: 'no' | 'reuse' | 'close' = 'no'
 
@@ -121,23 +146,13 @@ export class UpstreamConnection {
     this.#setup = setup
     this.database = setup.database
     this.resp = setup.resp
-    this.#socket = connect({
-      host: setup.endpoint.host,
-      port: setup.endpoint.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      onread: {
-        buffer: readBuffer,
-        callback: (bytes, buffer) => {
-          this.#receive(buffer as Buffer, bytes)
-          return true
-        },
-      },
-    })
+    const { endpoint, tls } = setup
+    this.#socket = dial({ ...endpoint, keepAlive: true, buffer: readBuffer }, tls, (buffer, length) =>
+      this.#receive(buffer, length),
+    )
     this.#timer = setTimeout(() => this.close('connecting took too long'), CONNECT_TIMEOUT_MS)
     this.#greet()
-    this.#socket.on('connect', () => this.#socket.write(Buffer.concat(this.#greetings)))
+    this.#socket.on(connectedEvent(tls), () => this.#socket.write(Buffer.concat(this.#greetings)))
     this.#socket.on('error', (error) => this.close(error.message))
     this.#socket.on('close', () => this.close('the connection was closed'))
     this.#socket.on('drain', () => this.#setup.onProgress(this))
@@ -146,6 +161,10 @@ export class UpstreamConnection {
   /** Requests that have not been answered. */
   get awaited(): number {
     return this.#runs.length - this.#head
+  }
+
+  get copy(): Copy {
+    return this.#setup.copy
   }
 
   get isFull(): boolean {
@@ -188,21 +207,34 @@ export class UpstreamConnection {
       if (reply[0] === MINUS) this.close(`${request[0]}: ${reply.latin1Slice(1, reply.length - 2)}`)
       else take?.(reply)
     }
-    this.#runs.push({ session: null, isWrite: false, muted: false, skip: 0, left: 1, sentAt: 0, take: judge })
+    this.#runs.push({
+      session: null,
+      isWrite: false,
+      muted: false,
+      skip: 0,
+      sentSkip: 0,
+      left: 1,
+      sentAt: 0,
+      take: judge,
+      requests: null,
+      redirect: null,
+    })
     this.#unsent = this.#runs.length
   }
 
   // ---- requests ----------------------------------------------------------------------------------------------------
 
   /** Sends bytes[start, end), a request with one reply to the session, with the others of this turn. */
-  send(session: Session, bytes: Buffer, start: number, end: number, isWrite: boolean, muted: boolean): void {
+  send(session: Receiver, bytes: Buffer, start: number, end: number, isWrite: boolean, muted: boolean): void {
     let run = this.#open
     if (run === null || run.session !== session || run.isWrite !== isWrite || run.muted !== muted) {
-      run = { session, isWrite, muted, skip: 0, left: 0, sentAt: 0, take: null }
+      const requests = this.#setup.onRedirect === undefined ? null : []
+      run = { session, isWrite, muted, skip: 0, sentSkip: 0, left: 0, sentAt: 0, take: null, requests, redirect: null }
       this.#runs.push(run)
       this.#open = run
     }
     run.left++
+    run.requests?.push(Buffer.from(bytes.subarray(start, end)))
     if (bytes === this.#from && start === this.#fromEnd) {
       this.#fromEnd = end
       return
@@ -223,8 +255,9 @@ export class UpstreamConnection {
   }
 
   /** Sends requests of which the last one's reply goes to the session, if there is one. */
-  sendSpecial(session: Session | null, bytes: Buffer, how: Special): void {
-    this.#runs.push({ session, ...how, left: 1, sentAt: 0 })
+  sendSpecial(session: Receiver | null, bytes: Buffer, how: Special): void {
+    const requests = this.#setup.onRedirect === undefined || session === null ? null : [Buffer.from(bytes)]
+    this.#runs.push({ session, ...how, sentSkip: how.skip, left: 1, sentAt: 0, requests, redirect: null })
     this.#open = null
     this.gather()
     this.#append(bytes, 0, bytes.length)
@@ -277,7 +310,18 @@ export class UpstreamConnection {
         if (!probe.isPrimary) return this.close(REPLICA)
         this.#setup.onProbe(probe)
       }
-      this.#runs.push({ session: null, isWrite: false, muted: false, skip: 0, left: 1, sentAt: now, take })
+      this.#runs.push({
+        session: null,
+        isWrite: false,
+        muted: false,
+        skip: 0,
+        sentSkip: 0,
+        left: 1,
+        sentAt: now,
+        take,
+        requests: null,
+        redirect: null,
+      })
       this.#probes.push(probe)
     }
     for (let i = this.#unsent; i < this.#runs.length; i++) this.#runs[i]!.sentAt = now
@@ -307,6 +351,7 @@ export class UpstreamConnection {
       if (end === BROKEN || (run === undefined && scanner.type !== PUSH)) return this.close('it does not speak RESP')
       if (scanner.type === PUSH || run!.skip > 0) {
         if (scanner.type !== PUSH) run!.skip--
+        if (scanner.type === MINUS && run!.requests !== null) this.#noteRedirect(run!, buffer, pos, end)
         if (frames > 0) this.#handOn(run!, buffer, start, pos, frames)
         this.#pieces.length = 0
         frames = 0
@@ -314,8 +359,18 @@ export class UpstreamConnection {
         start = end
         continue
       }
-      pos = end
-      frames++
+      if (run!.requests !== null && (scanner.type === MINUS || run!.redirect !== null)) {
+        if (frames > 0) this.#handOn(run!, buffer, start, pos, frames)
+        const isRedirected = this.#redirected(run!, buffer, pos, end)
+        if (this.isClosed) return
+        start = isRedirected ? end : pos
+        frames = isRedirected ? 0 : 1
+        pos = end
+        if (isRedirected || run!.left > 1) continue
+      } else {
+        pos = end
+        frames++
+      }
       if (frames < run!.left) continue
       this.#handOn(run!, buffer, start, pos, frames)
       if (this.isClosed) return
@@ -332,11 +387,34 @@ export class UpstreamConnection {
     this.#setup.onProgress(this)
   }
 
+  /** One of the commands of a transaction was refused: so was all of it. */
+  #noteRedirect(run: Run, buffer: Buffer, start: number, end: number): void {
+    const line = Buffer.concat([...this.#pieces, buffer.subarray(start, end)])
+    if (isRedirect(line)) run.redirect ??= line
+  }
+
+  /** Whether the reply at buffer[start, end), perhaps begun before, sends its request elsewhere, where it has gone then. */
+  #redirected(run: Run, buffer: Buffer, start: number, end: number): boolean {
+    const line = run.redirect ?? Buffer.concat([...this.#pieces, buffer.subarray(start, end)])
+    run.redirect = null
+    const redirect = readRedirect(line)
+    if (redirect === undefined) return false
+    const { session, isWrite, muted, take } = run
+    const skip = run.sentSkip
+    const refused = { session: session!, request: run.requests![0]!, how: { isWrite, muted, skip, take } }
+    if (!this.#setup.onRedirect!(redirect, refused, this)) return false
+    this.#pieces = []
+    run.requests!.shift()
+    if (--run.left === 0) this.#head++
+    return true
+  }
+
   /** Whole replies of the run in front: what came before, and buffer[start, end). */
   #handOn(run: Run, buffer: Buffer, start: number, end: number, frames: number): void {
     const pieces = this.#pieces
     if (pieces.length > 0) this.#pieces = []
     run.left -= frames
+    run.requests?.splice(0, frames)
     if (run.left === 0) this.#head++
     if (run.take !== null) {
       const last = buffer.subarray(start, end)

@@ -15,6 +15,7 @@ import type {
   UpstreamInfo,
 } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Tls } from '../tls/dial.ts'
 import { BacklogSize } from './backlog-size.ts'
 import { Counters } from './counters.ts'
 import { Failover } from './failover.ts'
@@ -26,23 +27,27 @@ import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
 import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
 import { type ExpiredKey, feedExpired } from './restore.ts'
+import { ResyncLog } from './resync-log.ts'
 import { ReplicationStream } from './stream.ts'
 import { SyncMode } from './sync/sync-mode.ts'
+import { Applier } from './upstream/apply.ts'
 import { ShrinkGuard } from './upstream/guard.ts'
+import { upstreamInfo } from './upstream/info.ts'
 import { UpstreamLink } from './upstream/link.ts'
+import { type Framing, loadTarget, Payload } from './upstream/load.ts'
+import type { LinkOwner } from './upstream/owner.ts'
 import { Waits } from './waits.ts'
 
-const EVENTS_MAX = 1024
-
-export class Replication implements ReplicationHost {
+export class Replication implements ReplicationHost, LinkOwner {
   readonly engine: Engine
   readonly history = new History()
   readonly stream: ReplicationStream
   readonly replicaSet: Replicas
   readonly fullSync: FullSync
   readonly filtered: FilteredFeeds
-  readonly resyncs: ResyncEvent[] = []
   readonly counters = new Counters()
+  readonly resyncLog: ResyncLog
+  readonly recordResync: ResyncLog['record'] = (...event) => this.resyncLog.record(...event)
   listeningPort = 0
   roleChangedAtMs: number
   /** Database in which the primary's stream was left, for a link that resumes. */
@@ -65,6 +70,10 @@ export class Replication implements ReplicationHost {
   onLink: () => void = () => {}
   /** Ids come from the registry of clients, which the link is listed in. */
   nextClientId: () => number = () => 0
+  /** How the primary is reached; null without TLS. */
+  tls: () => Tls = () => null
+  /** Shards of a cluster, in a proxy before one: then there is no primary, and nevertheless others decide about writes. */
+  merged: { readonly isComplete: boolean } | null = null
 
   #psync: Psync
   #file: SnapshotFile
@@ -74,6 +83,7 @@ export class Replication implements ReplicationHost {
   constructor(engine: Engine, file: SnapshotFile) {
     this.engine = engine
     this.roleChangedAtMs = engine.now
+    this.resyncLog = new ResyncLog(engine, this.counters)
     this.#backlogSize = new BacklogSize(this)
     this.guard = new ShrinkGuard(engine)
     this.lostWrites = new LostWrites(this)
@@ -101,9 +111,8 @@ export class Replication implements ReplicationHost {
     engine.config.on('repl-backlog-size', () => {
       if (this.stream.backlog !== null) this.stream.backlog.size = engine.config.get('repl-backlog-size')
     })
-    for (const name of ['replica-serve-stale-data', 'replica-read-only', 'sync-reads'] as const) {
-      engine.config.on(name, () => this.linkChanged())
-    }
+    const shown = ['replica-serve-stale-data', 'replica-read-only', 'sync-reads'] as const
+    for (const name of shown) engine.config.on(name, () => this.linkChanged())
   }
 
   // ---- the stream --------------------------------------------------------------------------------------------------
@@ -156,7 +165,16 @@ export class Replication implements ReplicationHost {
   }
 
   get linkUp(): boolean {
-    return this.#link?.state === 'connected'
+    return this.merged?.isComplete ?? this.#link?.state === 'connected'
+  }
+
+  /** The data comes from several primaries whose writes are merged here, into a history of its own. */
+  merge(merged: { readonly isComplete: boolean }): void {
+    this.merged = merged
+    this.stream.takesApplied = true
+    this.ensureBacklog()
+    this.#connectStream()
+    this.linkChanged()
   }
 
   replicaOf(target: { host: string; port: number } | null, client: Client): string {
@@ -253,8 +271,8 @@ export class Replication implements ReplicationHost {
   linkChanged(): void {
     const { engine } = this
     this.counters.linkState(this.#link?.state ?? '', this.canResume)
-    engine.isReplica = this.#link !== null
-    engine.isReadOnly = engine.isReplica && engine.config.get('replica-read-only')
+    engine.isReplica = this.#link !== null || this.merged !== null
+    engine.isReadOnly = engine.isReplica && (this.merged !== null || engine.config.get('replica-read-only'))
     engine.localExpires.isActive = engine.isReplica && !engine.isReadOnly
     if (!engine.isReplica) engine.localExpires.forget()
     // What its successor may lack is not shown again (sync-reads), until it is known that nothing is lost or it is gone.
@@ -307,6 +325,19 @@ export class Replication implements ReplicationHost {
 
   forgetHistory(): void {
     this.canResume = false
+  }
+
+  payload(framing: Framing): Payload {
+    const { engine } = this
+    return new Payload(engine, framing, loadTarget(engine), () => {
+      // The payload's header was accepted: now the old data may go.
+      engine.log('notice', 'MASTER <-> REPLICA sync: Flushing old data')
+      this.dropData()
+    })
+  }
+
+  applier(link: UpstreamLink, database: number): Applier {
+    return new Applier(this.engine, this.stream, link, database, this.nextClientId())
   }
 
   loadingBegan(totalBytes: number, async: boolean): void {
@@ -384,6 +415,12 @@ export class Replication implements ReplicationHost {
 
   // ---- what INFO, ROLE and metrics read ----------------------------------------------------------------------------
 
+  get resyncs(): readonly ResyncEvent[] {
+    return this.resyncLog.events
+  }
+  get syncedOffset(): number {
+    return this.engine.aof.syncedOffset
+  }
   get replid(): string {
     return this.history.replid
   }
@@ -425,26 +462,7 @@ export class Replication implements ReplicationHost {
   }
 
   get upstream(): UpstreamInfo | null {
-    const link = this.#link
-    if (link === null) return null
-    const { engine } = this
-    const up = link.state === 'connected'
-    const pending = link.applier?.pendingBytes ?? 0
-    return {
-      host: link.host,
-      port: link.port,
-      linkStatus: up ? 'up' : 'down',
-      state: link.state,
-      lastIoSecondsAgo: up ? Math.floor((engine.unixMs - link.lastIoMs) / 1000) : -1,
-      syncInProgress: link.state === 'sync',
-      syncTotalBytes: link.payload === null ? 0 : link.payloadTotalBytes,
-      syncReadBytes: link.payload?.bytes ?? 0,
-      syncLastIoSecondsAgo: Math.floor((engine.unixMs - link.lastIoMs) / 1000),
-      linkDownSinceSeconds: link.downSinceMs === 0 ? -1 : Math.floor((engine.unixMs - link.downSinceMs) / 1000),
-      readOffset: this.offset + pending,
-      appliedOffset: this.offset,
-      lagMs: up ? engine.unixMs - (link.applier?.lastAppliedMs ?? engine.unixMs) : -1,
-    }
+    return this.#link === null ? null : upstreamInfo(this.#link, this.engine, this.offset)
   }
 
   get backlog(): { active: boolean; size: number; firstByteOffset: number; histlen: number } {
@@ -469,24 +487,6 @@ export class Replication implements ReplicationHost {
   /** What replicas keep of the stream beyond the backlog's size: not to be counted for eviction. */
   get replicaBufferBytes(): number {
     return (this.stream.backlog?.extraBytes ?? 0) + this.fullSync.memoryBytes
-  }
-
-  recordResync(
-    peer: string,
-    direction: ResyncEvent['direction'],
-    kind: string,
-    why: string,
-    bytes: number,
-    durationMs: number,
-  ): void {
-    const event = { atMs: this.engine.unixMs, peer, direction, kind, why, bytes, durationMs }
-    this.resyncs.push(event)
-    this.counters.resync(direction, kind)
-    if (this.resyncs.length > EVENTS_MAX) this.resyncs.shift()
-    this.engine.log(
-      'notice',
-      `Resync event: ${direction} ${kind}${peer === '' ? '' : ` with ${peer}`}: ${why}; ${bytes} bytes in ${durationMs} ms`,
-    )
   }
 
   // ---- once a second -----------------------------------------------------------------------------------------------

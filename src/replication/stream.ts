@@ -12,7 +12,8 @@ const UNKNOWN_DATABASE = -1
 const EMPTY = Buffer.alloc(0)
 
 export class ReplicationStream implements StreamSink {
-  readonly takesApplied = false
+  /** What a primary's stream changed goes on as its own bytes, unless several are merged. */
+  takesApplied = false
   backlog: Backlog | null = null
   /** Called once a turn when there are new bytes. */
   onBytes: () => void = () => {}

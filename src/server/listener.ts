@@ -1,10 +1,11 @@
 /**
  * Listens on TCP addresses and a unix socket and hands each accepted handle to a socket that reads into the one shared
  * buffer (`onread`: without it Node allocates 64 KiB a read, which costs a quarter of the throughput). Where the handle
- * cannot be had, a plain 'data' listener serves. TLS will be another way to make the socket; nothing else knows.
+ * cannot be had, and by TLS, a plain 'data' listener serves.
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
+import type { TlsAcceptor } from '../tls/acceptor.ts'
 import type { Clients } from './clients.ts'
 import { Connection } from './connection.ts'
 
@@ -23,9 +24,15 @@ export class Listener {
   #servers: Server[] = []
   #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
   #socketPath = ''
+  /** Who does the handshakes; null without TLS. */
+  #tls: TlsAcceptor | null
 
-  constructor(clients: Clients) {
+  constructor(clients: Clients, tls: TlsAcceptor | null = null) {
     this.#clients = clients
+    this.#tls = tls
+    if (tls === null) return
+    tls.onSecured = (socket) => this.#secured(socket)
+    tls.onFailed = (reason) => clients.engine.log('warning', `Error accepting a client connection: ${reason}`)
   }
 
   /**
@@ -77,7 +84,11 @@ export class Listener {
   }
 
   #open(where: { host?: string; port?: number; path?: string }): Promise<void> {
-    const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket))
+    const tls = this.#tls
+    const server = createServer({ pauseOnConnect: tls === null, noDelay: true }, (socket) => {
+      if (tls === null) this.#accept(socket)
+      else this.#shakeHands(socket, tls)
+    })
     const backlog = this.#clients.engine.config.get('tcp-backlog')
     return new Promise((resolve, reject) => {
       server.once('error', reject)
@@ -88,6 +99,20 @@ export class Listener {
         resolve()
       })
     })
+  }
+
+  /** The limit is on who is let in and who wants to be; a refusal could not be read yet. */
+  #shakeHands(accepted: Socket, tls: TlsAcceptor): void {
+    const { engine } = this.#clients
+    accepted.on('error', () => {})
+    if (this.#clients.count + tls.pending < engine.config.get('maxclients')) return tls.accept(accepted)
+    engine.stats.rejectedConnections++
+    accepted.destroy()
+  }
+
+  #secured(socket: Socket): void {
+    if (socket.remoteAddress === undefined) socket.destroy()
+    else this.#accept(socket)
   }
 
   #accept(accepted: Socket): void {
@@ -107,7 +132,8 @@ export class Listener {
       return
     }
     let connection: Connection
-    const socket = this.#rehandle(accepted, (length) => connection.receive(this.#buffer, length))
+    const received = (length: number) => connection.receive(this.#buffer, length)
+    const socket = this.#tls === null ? this.#rehandle(accepted, received) : accepted
     connection = new Connection(this.#clients, socket, addresses)
     connection.client.isUnixSocket = isUnix
     if (socket === accepted) {

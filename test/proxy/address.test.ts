@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { parseUpstream } from '../../src/proxy/address.ts'
 import { consistencyText, parseConsistency } from '../../src/proxy/consistency.ts'
 
-const NONE = { server: null, sentinels: [], name: '', user: '', password: '', database: 0 }
+const NONE = { server: null, sentinels: [], nodes: [], name: '', user: '', password: '', database: 0, tls: false }
 
 describe('the URL of an upstream', () => {
   it('names a server, a user, a password, a database', () => {
@@ -28,6 +28,22 @@ describe('the URL of an upstream', () => {
     assert.deepEqual(parseUpstream('sentinel://a,b:7001/main/2'), { ...NONE, sentinels, name: 'main', database: 2 })
   })
 
+  it('says whether TLS is spoken', () => {
+    const server = { host: 'a', port: 6380 }
+    assert.deepEqual(parseUpstream('rediss://a:6380'), { ...NONE, server, tls: true })
+    const sentinels = [{ host: 'a', port: 26379 }]
+    assert.deepEqual(parseUpstream('rediss+sentinel://a/main'), { ...NONE, sentinels, name: 'main', tls: true })
+  })
+
+  it('names nodes of a cluster', () => {
+    const nodes = [
+      { host: 'a', port: 7000 },
+      { host: 'b', port: 6379 },
+    ]
+    assert.deepEqual(parseUpstream('cluster://:secret@a:7000,b'), { ...NONE, nodes, password: 'secret' })
+    assert.deepEqual(parseUpstream('rediss+cluster://a:7000,b'), { ...NONE, nodes, tls: true })
+  })
+
   it('is refused with a reason', () => {
     for (const wrong of [
       '10.0.0.1:6379',
@@ -36,7 +52,9 @@ describe('the URL of an upstream', () => {
       'redis://a,b',
       'sentinel://a',
       'redis://a/x',
-      'rediss://a',
+      'redisss://a',
+      'cluster://a/1',
+      'sentinel+rediss://a/main',
     ]) {
       assert.equal(typeof parseUpstream(wrong), 'string', wrong)
     }

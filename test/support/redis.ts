@@ -17,8 +17,8 @@ const DEFAULTS = [
   '0',
 ]
 
-export async function startRedis(t: Cleanup, options: ServerOptions = {}): Promise<RedisPeer> {
-  const port = await freePort()
+export async function startRedis(t: Cleanup, options: ServerOptions = {}, given?: number): Promise<RedisPeer> {
+  const port = given ?? (await freePort())
   const args = ['--port', String(port), ...DEFAULTS, ...(options.args ?? [])]
   return startProcess(t, { name: 'redis', command: 'redis-server', args, port }, options)
 }

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTlsSocket } from 'node:tls'
 import type { Cleanup } from './cleanup.ts'
 import { type ErrorReply, isError, parseReply, type Reply } from './reply.ts'
 import { waitUntil, within } from './wait-until.ts'
@@ -185,6 +186,13 @@ export class Wire {
 export async function connect(port: number, host = '127.0.0.1'): Promise<Wire> {
   const socket = connectSocket({ port, host })
   await once(socket, 'connect')
+  return new Wire(socket, port)
+}
+
+/** By TLS, with Node's options; rejects if there is no handshake. */
+export async function connectTls(port: number, options: ConnectionOptions): Promise<Wire> {
+  const socket = connectTlsSocket({ port, host: '127.0.0.1', ...options })
+  await once(socket, 'secureConnect')
   return new Wire(socket, port)
 }
 

@@ -11,12 +11,20 @@ import type { Request } from '../../resp/request.ts'
 import { COMPLETE, FAILED, RequestParser } from '../../resp/request-parser.ts'
 import { Unfinished } from '../../resp/unfinished.ts'
 import { LookAhead } from '../../store/look-ahead.ts'
-import type { ReplicationStream } from '../stream.ts'
 
 const LIMITS = { maxBulkBytes: Number.MAX_SAFE_INTEGER }
 const EMPTY = Buffer.alloc(0)
 /** As many commands have their keys looked up together. */
 const BATCH_REQUESTS = 32
+
+/** Where applied bytes go on to: the stream of this server, or the account of one shard. */
+export interface AppliedBytes {
+  feedVerbatim(bytes: Buffer, start: number, end: number): void
+  onApplied(): void
+}
+
+/** Runs a request of the stream. POSTPONED: it, and all behind it, waits for resume(). */
+export type RunApplied = (client: Client, request: Request, reply: ReplyWriter) => number
 
 export class Applier {
   readonly client: Client
@@ -24,7 +32,8 @@ export class Applier {
   lastAppliedMs: number
 
   #engine: Engine
-  #stream: ReplicationStream
+  #stream: AppliedBytes
+  #execute: RunApplied
   #parser = new RequestParser(LIMITS)
   #reply = new ReplyWriter()
   #lookAhead: LookAhead
@@ -38,8 +47,16 @@ export class Applier {
   /** Commands of a transaction whose EXEC has not come yet. */
   #held: Buffer[] = []
 
-  constructor(engine: Engine, stream: ReplicationStream, transport: Transport, database: number, id: number) {
+  constructor(
+    engine: Engine,
+    stream: AppliedBytes,
+    transport: Transport,
+    database: number,
+    id: number,
+    execute: RunApplied = (client, request, reply) => engine.executor.process(client, request, reply),
+  ) {
     this.#engine = engine
+    this.#execute = execute
     this.#stream = stream
     this.#lookAhead = new LookAhead(engine.store)
     this.client = new Client(id, transport, engine.now)
@@ -115,7 +132,7 @@ export class Applier {
 
   /** False when nothing behind it may be applied now. */
   #apply(request: Request): boolean {
-    if (this.#engine.executor.process(this.client, request, this.#reply) === POSTPONED) {
+    if (this.#execute(this.client, request, this.#reply) === POSTPONED) {
       this.#postponed = request.detach()
       this.client.paused = true
       return false

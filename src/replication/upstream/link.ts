@@ -3,14 +3,15 @@
  * from 50 ms to a second, when it breaks. States are ROLE's words. redis 7.0.15 replication.c syncWithMaster,
  * slaveTryPartialResynchronization, readSyncBulkPayload.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Transport } from '../../commands/client.ts'
 import { strerror } from '../../config/strerror.ts'
 import { Request } from '../../resp/request.ts'
-import type { Replication } from '../replication.ts'
-import { Applier } from './apply.ts'
+import { connectedEvent, dial } from '../../tls/dial.ts'
+import type { Applier } from './apply.ts'
 import { type HandshakeStep, handshakeSteps, readPsyncAnswer } from './handshake.ts'
-import { type LoadTarget, Payload, readFraming } from './load.ts'
+import { type LoadTarget, type Payload, readFraming } from './load.ts'
+import type { LinkOwner } from './owner.ts'
 
 export type LinkState = 'connect' | 'connecting' | 'handshake' | 'sync' | 'connected'
 
@@ -33,7 +34,7 @@ export class UpstreamLink implements Transport {
   payload: Payload | null = null
   payloadTotalBytes = -1
 
-  #replication: Replication
+  #replication: LinkOwner
   #socket: Socket | null = null
   #retry: NodeJS.Timeout | null = null
   #attempts = 0
@@ -51,7 +52,7 @@ export class UpstreamLink implements Transport {
   /** The data set that is being filled. */
   #loading: LoadTarget | null = null
 
-  constructor(replication: Replication, host: string, port: number) {
+  constructor(replication: LinkOwner, host: string, port: number) {
     this.#replication = replication
     this.host = host
     this.port = port
@@ -82,21 +83,18 @@ export class UpstreamLink implements Transport {
     const { config, log } = this.#engine
     this.#retry = null
     log('notice', `Connecting to MASTER ${this.host}:${this.port}`)
-    const source = config.get('bind-source-addr')
-    const socket = connect({
-      host: this.host,
-      port: this.port,
-      noDelay: true,
-      ...(source ? { localAddress: source } : {}),
-    })
+    const localAddress = config.get('bind-source-addr')
+    const tls = this.#replication.tls()
+    const socket: Socket = dial({ host: this.host, port: this.port, localAddress }, tls, (chunk) =>
+      this.#receive(socket, chunk),
+    )
     this.#socket = socket
     this.#phase = 'steps'
     this.#line = Buffer.alloc(0)
     this.#setState('connecting')
     this.lastIoMs = this.#engine.now
     log('notice', 'MASTER <-> REPLICA sync started')
-    socket.on('connect', () => this.#greet())
-    socket.on('data', (chunk) => this.#receive(socket, chunk))
+    socket.on(connectedEvent(tls), () => this.#greet())
     socket.on('error', (error) => this.#broken(socket, strerror(error)))
     // Not some turns later, when the socket is closed.
     socket.on('end', () => this.#broken(socket, 'connection lost'))
@@ -111,8 +109,12 @@ export class UpstreamLink implements Transport {
 
   #sendSteps(steps: readonly HandshakeStep[]): void {
     const requests: Buffer[] = []
+    const { config } = this.#engine
+    // redis 7.0.15 replication.c syncWithMaster: who comes by TLS is found by TLS.
+    const isTls = this.#replication.tls() !== null && config.get('tls-port') > 0
+    const port = isTls ? config.get('tls-port') : this.#replication.listeningPort
     for (const step of steps) {
-      const request = step.request(this.#engine.config, this.#replication.listeningPort)
+      const request = step.request(config, port)
       if (request === null) continue
       this.#expected.push(step)
       requests.push(Request.of(request).buf)
@@ -290,13 +292,7 @@ export class UpstreamLink implements Transport {
   }
 
   #follow(database: number): void {
-    this.applier = new Applier(
-      this.#engine,
-      this.#replication.stream,
-      this,
-      Math.max(0, database),
-      this.#replication.nextClientId(),
-    )
+    this.applier = this.#replication.applier(this, Math.max(0, database))
     this.#phase = 'stream'
     this.#attempts = 0
     this.downSinceMs = 0
@@ -304,7 +300,7 @@ export class UpstreamLink implements Transport {
   }
 
   #handleFraming(line: string): void {
-    const { log, config, store } = this.#engine
+    const { log } = this.#engine
     if (line.startsWith('-')) return this.#fail(`MASTER aborted replication with an error: ${line.slice(1)}`)
     const framing = readFraming(line)
     if (framing === undefined) {
@@ -312,20 +308,19 @@ export class UpstreamLink implements Transport {
         `Bad protocol from MASTER, the first byte is not '$' (we received '${line}'), are you sure the host and port are right?`,
       )
     }
-    const mode = config.get('repl-diskless-load')
-    // Straight into the store only when nothing would be lost if the payload turned out to be broken.
-    const parsed = store.keys === 0 ? 'store' : mode === 'swapdb' ? 'staged' : 'file'
-    const target = mode === 'disabled' ? 'file' : parsed
+    let payload: Payload
+    try {
+      payload = this.#replication.payload(framing)
+    } catch (error) {
+      return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
+    }
+    const { target } = payload
     const where = target === 'file' ? 'to disk' : 'to parser'
     const length = framing.kind === 'length' ? `${framing.length} bytes` : 'streamed RDB'
     const suffix = framing.kind === 'mark' ? `from master with EOF ${where}` : `from master ${where}`
     log('notice', `MASTER <-> REPLICA sync: receiving ${length} ${suffix}`)
     this.payloadTotalBytes = framing.kind === 'length' ? framing.length : -1
-    try {
-      this.payload = new Payload(this.#engine, framing, target, () => this.#emptyStore())
-    } catch (error) {
-      return this.#fail(`Opening the temp file needed for MASTER <-> REPLICA synchronization: ${error}`)
-    }
+    this.payload = payload
     this.#phase = 'payload'
     if (target !== 'file') this.#beginLoading(target)
   }
@@ -334,7 +329,7 @@ export class UpstreamLink implements Transport {
     if (this.#loading !== null) return
     this.#loading = target
     // The old data is another moment of what comes: it is served meanwhile.
-    const async = target === 'staged' && this.#full?.replid === this.#replication.replid
+    const async = target === 'staged' && this.#full?.replid === this.#replication.history.replid
     if (target === 'staged') {
       this.#engine.log(
         'notice',
@@ -351,12 +346,6 @@ export class UpstreamLink implements Transport {
     if (target === null) return
     this.#loading = null
     this.#replication.loadingEnded(!ok && target !== 'staged')
-  }
-
-  /** The payload's header was accepted: now the old data may go. */
-  #emptyStore(): void {
-    this.#engine.log('notice', 'MASTER <-> REPLICA sync: Flushing old data')
-    this.#replication.dropData()
   }
 
   #receivePayload(chunk: Buffer): void {
@@ -389,7 +378,7 @@ export class UpstreamLink implements Transport {
     // The primary must see that this replica is alive while it loads.
     this.#beat = setInterval(() => socket.write(NEWLINE), 1000)
     try {
-      if (payload.target !== 'store' && replication.guard.isWatching && full.replid !== replication.replid) {
+      if (payload.target !== 'store' && replication.guard.isWatching && full.replid !== replication.history.replid) {
         const keys = await payload.countKeys()
         if (socket !== this.#socket) return
         if (replication.guard.refuses(keys, full.replid)) return this.#refuse()
@@ -455,8 +444,8 @@ export class UpstreamLink implements Transport {
   sendAck(isAsked = false): void {
     if (this.#socket === null || this.applier === null) return
     this.applier.passOn()
-    const { offset } = this.#replication.history
-    const { syncedOffset } = this.#engine.aof
+    const { syncedOffset, history } = this.#replication
+    const { offset } = history
     const words = ['REPLCONF', 'ACK', String(offset)]
     if (syncedOffset >= 0) words.push('FACK', String(syncedOffset))
     this.#socket.write(Request.of(words).buf)
@@ -466,7 +455,7 @@ export class UpstreamLink implements Transport {
 
   /** Tells it at once if the primary has asked for what was not on disk yet. */
   diskSynced(): void {
-    const { syncedOffset } = this.#engine.aof
+    const { syncedOffset } = this.#replication
     if (this.#syncedTold < this.#syncedWanted && syncedOffset > this.#syncedTold) this.sendAck()
   }
 

@@ -38,6 +38,13 @@ export function readFraming(line: string): Framing | undefined {
  */
 export type LoadTarget = 'file' | 'store' | 'staged'
 
+/** Straight into the store only when nothing would be lost if the payload turned out to be broken. */
+export function loadTarget({ config, store }: Engine): LoadTarget {
+  const mode = config.get('repl-diskless-load')
+  if (mode === 'disabled') return 'file'
+  return store.keys === 0 ? 'store' : mode === 'swapdb' ? 'staged' : 'file'
+}
+
 export class Payload {
   readonly framing: Framing
   readonly target: LoadTarget
@@ -54,10 +61,24 @@ export class Payload {
   #loader: RdbLoader
   #tail: Buffer = Buffer.alloc(0)
   #onEmpty: () => void
+  #takeOver: (staged: Staged) => Promise<void> | void
   #staged: Staged | null = null
 
-  /** `onEmpty` is called when the old data is about to be dropped. Throws when the temporary file cannot be made. */
-  constructor(engine: Engine, framing: Framing, target: LoadTarget, onEmpty: () => void) {
+  /**
+   * `onEmpty` is called when the old data is about to be dropped, `takeOver` when a second data set is complete. Throws
+   * when the temporary file cannot be made.
+   */
+  constructor(
+    engine: Engine,
+    framing: Framing,
+    target: LoadTarget,
+    onEmpty: () => void,
+    takeOver: (staged: Staged) => Promise<void> | void = (staged) => {
+      onEmpty()
+      staged.takeOver()
+    },
+  ) {
+    this.#takeOver = takeOver
     this.#engine = engine
     this.framing = framing
     this.target = target
@@ -126,10 +147,7 @@ export class Payload {
   async load(): Promise<LoadedPayload> {
     if (this.target !== 'file') {
       this.#loader.finish()
-      if (this.#staged !== null) {
-        this.#onEmpty()
-        this.#staged.takeOver()
-      }
+      if (this.#staged !== null) await this.#takeOver(this.#staged)
       return { streamDb: this.#loader.info.streamDb, bytes: this.bytes }
     }
     fsyncSync(this.#file)

@@ -29,6 +29,11 @@ export class Staged {
     this.store.libraries = this.#libraries
   }
 
+  /** Of its libraries. */
+  get codes(): readonly Buffer[] {
+    return this.#libraries.list
+  }
+
   /** The first data set must be empty by now. Throws when a library is refused; its data is there nevertheless. */
   takeOver(): void {
     this.#first.adopt(this.store)

@@ -1,0 +1,75 @@
+/**
+ * Requests that a node did not run because their keys are elsewhere, and requests that every shard gets. A client's replies
+ * stay in order: the reply that comes later has its place, and what is behind it waits (session.ts).
+ */
+
+import type { Late, Receiver, Session } from '../session.ts'
+import type { Special } from '../upstream-connection.ts'
+
+const NOTHING = Buffer.alloc(0)
+const MINUS = 0x2d
+
+/** The one reply of a request that is sent once more. */
+export class Redirected implements Receiver {
+  readonly session: Session
+  readonly request: Buffer
+  readonly how: Special
+  readonly startedAt = performance.now()
+  hops = 0
+  readonly #late: Late
+  #bytes: Buffer = NOTHING
+
+  constructor(session: Session, request: Buffer, how: Special) {
+    this.session = session
+    this.request = request
+    this.how = how
+    this.#late = session.late()
+  }
+
+  deliver(pieces: readonly Buffer[], chunk: Buffer, start: number, end: number): void {
+    this.#bytes = Buffer.concat([...pieces, chunk.subarray(start, end)])
+  }
+
+  refuse(text: string): void {
+    this.#bytes = Buffer.from(`-${text}\r\n`, 'latin1')
+  }
+
+  answered(): void {
+    this.session.fill(this.#late, this.#bytes)
+    this.session.answered(1)
+  }
+}
+
+/** A request that all shards get: the first error is the reply, else what the last of them said. */
+export class Everywhere {
+  readonly #session: Session
+  readonly #late: Late
+  readonly #muted: boolean
+  #left: number
+  #reply: Buffer = NOTHING
+
+  constructor(session: Session, shards: number, muted: boolean) {
+    this.#session = session
+    this.#left = shards
+    this.#muted = muted
+    this.#late = session.late()
+  }
+
+  receiver(): Receiver {
+    return {
+      deliver: (pieces, chunk, start, end) => this.#take(Buffer.concat([...pieces, chunk.subarray(start, end)])),
+      refuse: (text) => this.#take(Buffer.from(`-${text}\r\n`, 'latin1')),
+      answered: () => this.#answered(),
+    }
+  }
+
+  #take(reply: Buffer): void {
+    if (this.#reply[0] !== MINUS) this.#reply = reply
+  }
+
+  #answered(): void {
+    if (--this.#left > 0) return
+    this.#session.fill(this.#late, this.#muted ? NOTHING : this.#reply)
+    this.#session.answered(1)
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * One shard of the cluster as the proxy sees it: a link that follows its primary by PSYNC (the same one as of a replica),
+ * the account of how much of its history is in the merged copy, and the connections for requests. When another node takes
+ * the shard over, the link asks that one to continue the history that it holds, as a replica of the shard would.
+ */
+import { Client } from '../../commands/client.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { History, NO_ID } from '../../replication/history.ts'
+import type { Replication } from '../../replication/replication.ts'
+import { Applier } from '../../replication/upstream/apply.ts'
+import { UpstreamLink } from '../../replication/upstream/link.ts'
+import { type Framing, Payload } from '../../replication/upstream/load.ts'
+import type { LinkOwner } from '../../replication/upstream/owner.ts'
+import type { Staged } from '../../replication/upstream/staged.ts'
+import { ReplyWriter } from '../../resp/reply-writer.ts'
+import { Request } from '../../resp/request.ts'
+import type { Tls } from '../../tls/dial.ts'
+import type { Endpoint } from '../address.ts'
+import { Copy, type Probe } from '../copy.ts'
+import type { Pool } from '../pool.ts'
+import type { Settings } from '../settings.ts'
+import type { Cluster } from './cluster.ts'
+import { mergeData } from './merge.ts'
+import { ShardStream } from './shard-stream.ts'
+
+class ShardApplier extends Applier {
+  onReceived: (chunk: Buffer) => void = () => {}
+
+  override receive(chunk: Buffer): string | null {
+    this.onReceived(chunk)
+    return super.receive(chunk)
+  }
+}
+
+export class Shard implements LinkOwner {
+  /** The append-only file here is that of the merged stream. */
+  readonly syncedOffset = -1
+  readonly engine: Engine
+  readonly cluster: Cluster
+  readonly history = new History()
+  readonly copy: Copy
+  readonly pool: Pool
+  readonly stream: ShardStream
+  /** Id of the node that is its primary. */
+  nodeId: string
+  canResume = false
+  lastDatabase = 0
+  isLoading = false
+  /** It is no part of the cluster any more. */
+  isGone = false
+  syncs = { full: 0, partial: 0 }
+
+  readonly handover = { isHandingOver: false, abort: () => {}, completed: () => {} }
+  readonly lostWrites = { save: () => {} }
+  readonly guard = { isWatching: false, refuses: () => false }
+
+  readonly #replication: Replication
+  readonly #reply = new ReplyWriter()
+  #link: UpstreamLink | null = null
+  #applier: ShardApplier | null = null
+  #publisher: Client | null = null
+
+  constructor(cluster: Cluster, nodeId: string, pool: Pool, settings: Settings) {
+    this.cluster = cluster
+    this.engine = cluster.engine
+    this.#replication = cluster.replication
+    this.nodeId = nodeId
+    this.pool = pool
+    this.stream = new ShardStream(this)
+    this.copy = new Copy(this.engine, this, settings)
+    this.#reply.muted = true
+    this.history.replid = NO_ID
+  }
+
+  start(): void {
+    this.#follow(this.endpoint)
+  }
+
+  get endpoint(): Endpoint {
+    return this.pool.endpoint
+  }
+
+  get name(): string {
+    return `${this.endpoint.host}:${this.endpoint.port}`
+  }
+
+  get linkUp(): boolean {
+    return this.#link?.state === 'connected'
+  }
+
+  get linkState(): string {
+    return this.#link?.state ?? 'none'
+  }
+
+  /** Another node is its primary now. */
+  moveTo(nodeId: string, endpoint: Endpoint): void {
+    this.nodeId = nodeId
+    if (this.endpoint.host === endpoint.host && this.endpoint.port === endpoint.port) return
+    this.engine.log('warning', `Shard ${this.name}: its primary is ${endpoint.host}:${endpoint.port} now`)
+    this.pool.moveTo(endpoint)
+    this.#follow(endpoint)
+  }
+
+  #follow({ host, port }: Endpoint): void {
+    this.#link?.stop()
+    this.#link = new UpstreamLink(this, host, port)
+    this.#link.start()
+  }
+
+  stop(): void {
+    this.isGone = true
+    this.#link?.stop()
+    this.#link = null
+    this.#applier = null
+    this.pool.stop()
+  }
+
+  cron(silenceMs: number): void {
+    this.#link?.cron()
+    this.pool.cron(silenceMs)
+  }
+
+  // ---- how far it is -----------------------------------------------------------------------------------------------
+
+  /** Where the shard is now, behind all that was sent to it; null if it cannot be asked. */
+  probe(): Probe | null {
+    const { connection } = this.pool.shared(0, 2)
+    return connection?.isReady === true ? connection.probe() : null
+  }
+
+  /** Read, if not applied. */
+  hasReceived(probe: Probe): boolean {
+    if (this.copy.covers(probe)) return true
+    const received = this.history.offset + (this.#applier?.pendingBytes ?? 0)
+    return probe.replid === this.history.replid && received >= probe.offset
+  }
+
+  /** What waited in its stream may go on. */
+  resume(): void {
+    this.#link?.resume()
+  }
+
+  /** Runs a command as if its stream had brought it. */
+  execute(client: Client, args: readonly (string | Uint8Array)[]): void {
+    this.engine.executor.process(client, Request.of(args), this.#reply)
+  }
+
+  /** A message of the cluster, as if a stream had brought it. */
+  publish(channel: Buffer, message: Buffer): void {
+    this.#publisher ??= this.maintenanceClient()
+    this.engine.tick()
+    this.execute(this.#publisher, ['PUBLISH', channel, message])
+    this.engine.executor.endRun()
+  }
+
+  // ---- what the link asks and tells --------------------------------------------------------------------------------
+
+  get listeningPort(): number {
+    return this.#replication.listeningPort
+  }
+
+  tls(): Tls {
+    return this.#replication.tls()
+  }
+
+  linkChanged(): void {
+    this.copy.refresh()
+    if (this.isLoading) this.copy.isReady = false
+    this.cluster.linkChanged()
+  }
+
+  forgetHistory(): void {
+    this.canResume = false
+  }
+
+  continued(replid: string): void {
+    this.syncs.partial++
+    this.canResume = true
+    if (replid !== '' && replid !== this.history.replid) this.history.shift(replid)
+  }
+
+  synchronised(replid: string, offset: number): void {
+    this.syncs.full++
+    this.history.replid = replid === '' ? NO_ID : replid
+    this.history.offset = Math.max(0, offset)
+    this.history.clearSecond()
+    this.canResume = replid !== ''
+  }
+
+  loadingBegan(): void {}
+
+  loadingEnded(): void {
+    this.isLoading = false
+  }
+
+  payload(framing: Framing): Payload {
+    return new Payload(
+      this.engine,
+      framing,
+      'staged',
+      () => {},
+      (staged) => this.#merge(staged),
+    )
+  }
+
+  async #merge(staged: Staged): Promise<void> {
+    this.isLoading = true
+    this.copy.isReady = false
+    this.canResume = false
+    const client = this.maintenanceClient()
+    const link = this.#link
+    await mergeData(this, client, staged.store, () => this.isGone || this.#link !== link)
+    if (!this.cluster.isFirst(this)) return
+    const { libraries } = this.engine.store
+    libraries.flush()
+    for (const code of staged.codes) libraries.loadCode(code, true)
+  }
+
+  /** Who runs what no stream brought. */
+  maintenanceClient(): Client {
+    const client = new Client(this.#replication.nextClientId(), this.#link!, this.engine.now)
+    client.isMaster = true
+    client.authenticated = true
+    return client
+  }
+
+  applier(link: UpstreamLink): Applier {
+    this.stream.reset()
+    const bytes = {
+      feedVerbatim: (_: Buffer, start: number, end: number) => {
+        this.history.offset += end - start
+      },
+      onApplied: () => this.cluster.applied(this),
+    }
+    const id = this.#replication.nextClientId()
+    const applier = new ShardApplier(this.engine, bytes, link, 0, id, (client, request, reply) =>
+      this.stream.run(client, request, reply),
+    )
+    applier.onReceived = (chunk) => this.stream.received(chunk)
+    this.#applier = applier
+    return applier
+  }
+
+  recordResync(
+    peer: string,
+    direction: 'from-primary',
+    kind: string,
+    why: string,
+    bytes: number,
+    durationMs: number,
+  ): void {
+    this.#replication.recordResync(peer, direction, kind, why, bytes, durationMs)
+  }
+}

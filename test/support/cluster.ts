@@ -1,0 +1,138 @@
+/** A real Redis Cluster of redis-servers, made and resharded with redis-cli. */
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { promisify } from 'node:util'
+import type { Cleanup } from './cleanup.ts'
+import { type RedisPeer, startRedis } from './redis.ts'
+import { waitUntil } from './wait-until.ts'
+import { connect, type Wire } from './wire.ts'
+
+const run = promisify(execFile)
+const BUS_OFFSET = 10_000
+const FIRST = 12_000
+const LAST = 19_000
+
+export interface Cluster {
+  readonly nodes: readonly RedisPeer[]
+  /** By port; the connection is kept. */
+  wire(node: RedisPeer): Promise<Wire>
+  /** Those that are primaries with slots now. */
+  primaries(): Promise<RedisPeer[]>
+  id(node: RedisPeer): Promise<string>
+  cli(...args: string[]): Promise<string>
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    server.listen(port)
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
+  server.close()
+  await once(server, 'close')
+  return true
+}
+
+/** One whose bus port is free as well. */
+async function clusterPort(): Promise<number> {
+  for (;;) {
+    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
+    if ((await isFree(port)) && (await isFree(port + BUS_OFFSET))) return port
+  }
+}
+
+export async function startClusterNode(t: Cleanup, args: string[] = []): Promise<RedisPeer> {
+  const port = await clusterPort()
+  const own = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1500', '--repl-backlog-size', '64mb']
+  return startRedis(t, { args: [...own, ...args] }, port)
+}
+
+/** `replicas` of each of the shards. Resolves when all slots are covered and all replicas are in line. */
+export async function startCluster(t: Cleanup, shards = 3, replicas = 0, args: string[] = []): Promise<Cluster> {
+  const count = shards * (1 + replicas)
+  const nodes = await Promise.all(Array.from({ length: count }, () => startClusterNode(t, args)))
+  const wires = new Map<RedisPeer, Wire>()
+  const cluster: Cluster = {
+    nodes,
+    async wire(node) {
+      let wire = wires.get(node)
+      if (wire === undefined || wire.closed) {
+        wire = await connect(node.port)
+        const opened = wire
+        t.after(() => opened.close())
+        wires.set(node, wire)
+      }
+      return wire
+    },
+    async primaries() {
+      const found: RedisPeer[] = []
+      for (const node of nodes) {
+        if (!node.running) continue
+        const wire = await cluster.wire(node)
+        const own = String(await wire.must('CLUSTER', 'NODES'))
+          .split('\n')
+          .find((line) => line.includes('myself'))!
+        if (own.includes('master') && own.split(' ').length > 8) found.push(node)
+      }
+      return found
+    },
+    async id(node) {
+      return String(await (await cluster.wire(node)).must('CLUSTER', 'MYID'))
+    },
+    async cli(...cliArgs) {
+      const { stdout } = await run('redis-cli', ['--cluster', ...cliArgs, '--cluster-yes'], { timeout: 120_000 })
+      return stdout
+    },
+  }
+  await cluster.cli('create', ...nodes.map(({ port }) => `127.0.0.1:${port}`), '--cluster-replicas', String(replicas))
+  await waitUntil(() => isWhole(cluster, shards, replicas), { timeoutMs: 30_000, what: 'the cluster' })
+  return cluster
+}
+
+async function isWhole(cluster: Cluster, shards: number, replicas: number): Promise<boolean> {
+  for (const node of cluster.nodes) {
+    const wire = await cluster.wire(node)
+    if (!String(await wire.must('CLUSTER', 'INFO')).includes('cluster_state:ok')) return false
+    const lines = String(await wire.must('CLUSTER', 'NODES'))
+      .trim()
+      .split('\n')
+    if (lines.filter((line) => line.includes('slave')).length !== shards * replicas) return false
+    const info = String(await wire.must('INFO', 'replication'))
+    if (info.includes('role:slave') && !info.includes('master_link_status:up')) return false
+  }
+  return true
+}
+
+/** All keys of the primaries with their digests, sorted. */
+export async function digests(cluster: Cluster): Promise<Map<string, string>> {
+  const all = new Map<string, string>()
+  for (const node of await cluster.primaries()) {
+    for (const [key, digest] of await keyDigests(await cluster.wire(node))) all.set(key, digest)
+  }
+  return all
+}
+
+export async function keyDigests(wire: Wire): Promise<Map<string, string>> {
+  const keys = ((await wire.must('KEYS', '*')) as string[]).sort()
+  const found = new Map<string, string>()
+  for (let i = 0; i < keys.length; i += 500) {
+    const some = keys.slice(i, i + 500)
+    const replies = (await wire.must('DEBUG', 'DIGEST-VALUE', ...some)) as string[]
+    for (const [j, key] of some.entries()) found.set(key, replies[j]!)
+  }
+  return found
+}
+
+/** What differs between two sets of keys, a few lines. */
+export function differences(wanted: Map<string, string>, found: Map<string, string>): string[] {
+  const lines: string[] = []
+  for (const [key, digest] of wanted) {
+    if (!found.has(key)) lines.push(`${key} is missing`)
+    else if (found.get(key) !== digest) lines.push(`${key} differs`)
+  }
+  for (const key of found.keys()) if (!wanted.has(key)) lines.push(`${key} is too much`)
+  return lines.slice(0, 10)
+}
