@@ -14,6 +14,7 @@ import type { Account, Client } from './client.ts'
 import type { Command } from './command.ts'
 import type { OutgoingHost } from './outgoing-host.ts'
 import type { ProxyHost } from './proxy-host.ts'
+import type { ReplicationCounters } from './replication-counters.ts'
 import type { ScriptsHost } from './script-host.ts'
 import type { CommandTable } from './table.ts'
 
@@ -335,22 +336,6 @@ export interface FailoverRequest {
   timeoutMs: number
 }
 
-/** How a server came to be, or ceased to be, the primary. */
-export type FailoverKind = 'promoted' | 'taken-over' | 'handed-over'
-
-export interface SyncOutcomes {
-  readonly ok: number
-  readonly failed: number
-}
-
-/** Since the start; CONFIG RESETSTAT leaves them alone. A partial one has failed when it became a full one. */
-export interface ReplicationCounters {
-  readonly full: Readonly<Record<'to-replica' | 'from-primary', SyncOutcomes>>
-  readonly partial: Readonly<Record<'to-replica' | 'from-primary', SyncOutcomes>>
-  readonly failovers: Readonly<Record<FailoverKind, number>>
-  readonly roleChanges: number
-}
-
 export interface ReplicationHost {
   readonly role: 'master' | 'slave'
   readonly replid: string
@@ -360,7 +345,12 @@ export interface ReplicationHost {
   readonly replicas: readonly ReplicaInfo[]
   readonly syncMode: SyncModeInfo
   /** Writes of this server that its successor lacked, kept in files since the start. */
-  readonly lostWrites: { readonly commands: number; readonly files: number; readonly lastFile: string }
+  readonly lostWrites: {
+    readonly commands: number
+    readonly bytes: number
+    readonly files: number
+    readonly lastFile: string
+  }
   readonly filteredReplicas: readonly FilteredReplicaInfo[]
   /** Null when none is refused now. */
   readonly refusedSync: SyncRefusal | null

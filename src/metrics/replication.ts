@@ -7,7 +7,7 @@ import { counter, type Family, gauge, group, infoGauge, type Labels, type Sample
 import { upstreamLagMs } from './lag.ts'
 
 const DIRECTIONS = ['to-replica', 'from-primary'] as const
-const FAILOVERS = ['promoted', 'taken-over', 'handed-over'] as const
+const FAILOVERS = ['sentinel', 'manual', 'taken-over', 'handed-over'] as const
 
 /**
  * A gauge for each replica. Two connections that announce the same address (an old one not yet timed out) would be the
@@ -155,6 +155,17 @@ const own: readonly Family[] = [
     'Writes of this former primary that its successor had not acknowledged, kept in lost-writes files.',
     ({ host }) => host.replication.lostWrites.commands,
   ),
+  counter(
+    'tandem_lost_bytes_total',
+    'Bytes of the stream of this former primary that its successors had not acknowledged.',
+    ({ host }) => host.replication.lostWrites.bytes,
+  ),
+  counter(
+    'tandem_failover_seconds_total',
+    'Time that changes of the primary took, by kind: writes held back, or from the loss of the primary to the promotion.',
+    ({ host }) =>
+      FAILOVERS.map((kind) => ({ value: host.replication.counters.failoverMs[kind] / 1000, labels: { kind } })),
+  ),
   counter('tandem_sync_waits_total', 'Batches of replies that waited for replicas (sync-replicas).', ({ host }) => {
     return host.replication.syncMode.counts.waits
   }),
@@ -214,7 +225,7 @@ const own: readonly Family[] = [
   }),
   counter(
     'tandem_failovers_total',
-    'Became the primary on request (promoted) or from its primary (taken-over), or gave that up (handed-over).',
+    'Became the primary by a Sentinel, by REPLICAOF NO ONE (manual) or by its primary (taken-over), or handed that over.',
     ({ host }) => FAILOVERS.map((kind) => ({ value: host.replication.counters.failovers[kind], labels: { kind } })),
   ),
 ]

@@ -2,7 +2,8 @@
  * What replication has done since the start, for metrics. It is counted where every such event passes (the log of resyncs,
  * the states of the link), not where it happens, so nothing can be forgotten by one of the ways to synchronise.
  */
-import type { FailoverKind, ReplicationCounters, ResyncEvent } from '../commands/host.ts'
+import type { ResyncEvent } from '../commands/host.ts'
+import type { FailoverKind, ReplicationCounters } from '../commands/replication-counters.ts'
 
 /** The link's states between which a full synchronisation is under way, and after which it has failed. */
 const SYNCING = 'sync'
@@ -11,7 +12,8 @@ const BROKEN = 'connect'
 export class Counters implements ReplicationCounters {
   readonly full = { 'to-replica': { ok: 0, failed: 0 }, 'from-primary': { ok: 0, failed: 0 } }
   readonly partial = { 'to-replica': { ok: 0, failed: 0 }, 'from-primary': { ok: 0, failed: 0 } }
-  readonly failovers = { promoted: 0, 'taken-over': 0, 'handed-over': 0 }
+  readonly failovers = { sentinel: 0, manual: 0, 'taken-over': 0, 'handed-over': 0 }
+  readonly failoverMs = { sentinel: 0, manual: 0, 'taken-over': 0, 'handed-over': 0 }
   roleChanges = 0
 
   #linkState = ''
@@ -41,7 +43,14 @@ export class Counters implements ReplicationCounters {
     if (state === BROKEN && was === SYNCING) this.full['from-primary'].failed++
   }
 
-  failover(kind: FailoverKind): void {
+  failover(kind: FailoverKind, durationMs = 0): void {
     this.failovers[kind]++
+    this.failoverMs[kind] += durationMs
+  }
+
+  /** REPLICAOF NO ONE from a client of this name; Sentinels give theirs one. `downSinceMs` is 0 if the link was up. */
+  promoted(clientName: string, downSinceMs: number, nowMs: number): void {
+    const kind = /^sentinel-[0-9a-f]+-cmd$/.test(clientName) ? 'sentinel' : 'manual'
+    this.failover(kind, downSinceMs === 0 ? 0 : Math.max(0, nowMs - downSinceMs))
   }
 }

@@ -102,7 +102,7 @@ export class Failover {
   completed(): void {
     if (!this.isHandingOver) return
     this.lastDurationMs = this.#engine.unixMs - this.#startedAtMs
-    this.#replication.counters.failover('handed-over')
+    this.#replication.counters.failover('handed-over', this.lastDurationMs)
     this.#clear()
   }
 

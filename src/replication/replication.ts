@@ -183,8 +183,8 @@ export class Replication implements ReplicationHost, LinkOwner {
     const who = `id=${client.id} addr=${client.transport.remoteAddress}`
     if (target === null) {
       if (this.#link !== null) {
+        this.counters.promoted(client.name, this.#link.downSinceMs, this.engine.unixMs)
         this.promote()
-        this.counters.failover('promoted')
         log('notice', `MASTER MODE enabled (user request from '${who}')`)
       }
       return 'OK'
