@@ -64,6 +64,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
   spublish: PUBLISH,
   reset: RESET,
   wait: WAIT,
+  waitaof: WAIT,
   hello: IDENTITY,
   auth: IDENTITY,
   'client|unblock': UNBLOCK,
