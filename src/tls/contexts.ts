@@ -236,7 +236,11 @@ export class TlsContexts {
       (error) => this.#refuse(`Failed to load ${file}: ${tlsErrorText(error)}`),
     )
     this.#attempt(
-      () => createSecureContext({ dhparam: bytes }),
+      () => {
+        // Node takes a file of something else, and uses none.
+        if (!bytes.includes('DH PARAMETERS-----')) throw new Error('no DH parameters')
+        return createSecureContext({ dhparam: bytes })
+      },
       () => this.#refuse(`${file}: failed to read DH params.`),
     )
     return bytes
