@@ -224,7 +224,8 @@ export class TlsContexts {
     }
     // A bundle may hold many: each is checked when the context is made.
     createSecureContext({ ca: found })
-    if (file !== '' && !found[0]!.includes('-----BEGIN')) throw new Error('no certificate or crl found')
+    if (file !== '' && !/-----BEGIN [^\n]*(CERTIFICATE|CRL)-----/.test(found[0]!.latin1Slice()))
+      throw new Error('no certificate or crl found')
     return found
   }
 
