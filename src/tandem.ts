@@ -235,7 +235,8 @@ export class Tandem {
     engine.tracking.cron()
     this.persistence.cron()
     this.aof.cron()
-    if (now < this.#nextSecondMs) return
+    // Not when the clock was set back: nobody would be acknowledged or pinged until it is that late again.
+    if (now < this.#nextSecondMs && this.#nextSecondMs - now <= 1000) return
     this.#nextSecondMs = now - (now % 1000) + 1000
     this.replication.cron()
     this.proxy?.cron()
