@@ -1,9 +1,8 @@
 /** A real Redis Cluster of redis-servers, made and resharded with redis-cli. */
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import type { Cleanup } from './cleanup.ts'
+import { isFree } from './ports.ts'
 import { type RedisPeer, startRedis } from './redis.ts'
 import { waitUntil } from './wait-until.ts'
 import { connect, type Wire } from './wire.ts'
@@ -21,19 +20,6 @@ export interface Cluster {
   primaries(): Promise<RedisPeer[]>
   id(node: RedisPeer): Promise<string>
   cli(...args: string[]): Promise<string>
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  try {
-    server.listen(port)
-    await once(server, 'listening')
-  } catch {
-    return false
-  }
-  server.close()
-  await once(server, 'close')
-  return true
 }
 
 /** One whose bus port is free as well. */
