@@ -52,6 +52,13 @@ export class Session implements Receiver {
     this.copy = copy
   }
 
+  /** Its client is gone, and so are the connections of its own. */
+  gone(): void {
+    this.isGone = true
+    this.blocking?.close('its client is gone')
+    this.watching?.close('its client is gone')
+  }
+
   // ---- of several copies -------------------------------------------------------------------------------------------
 
   /** The next call concerns this copy. */

@@ -101,6 +101,23 @@ export interface Special {
   readonly take: ((reply: Buffer) => void) | null
 }
 
+/** Of a request of the connection's own, whose reply no client waits for. */
+function ownRun(sentAt: number, take: (reply: Buffer) => void): Run {
+  const requests = null
+  return {
+    session: null,
+    isWrite: false,
+    muted: false,
+    skip: 0,
+    sentSkip: 0,
+    left: 1,
+    sentAt,
+    take,
+    requests,
+    redirect: null,
+  }
+}
+
 export class UpstreamConnection {
   readonly database: number
   readonly resp: 2 | 3
@@ -207,18 +224,7 @@ export class UpstreamConnection {
       if (reply[0] === MINUS) this.close(`${request[0]}: ${reply.latin1Slice(1, reply.length - 2)}`)
       else take?.(reply)
     }
-    this.#runs.push({
-      session: null,
-      isWrite: false,
-      muted: false,
-      skip: 0,
-      sentSkip: 0,
-      left: 1,
-      sentAt: 0,
-      take: judge,
-      requests: null,
-      redirect: null,
-    })
+    this.#runs.push(ownRun(0, judge))
     this.#unsent = this.#runs.length
   }
 
@@ -310,18 +316,7 @@ export class UpstreamConnection {
         if (!probe.isPrimary) return this.close(REPLICA)
         this.#setup.onProbe(probe)
       }
-      this.#runs.push({
-        session: null,
-        isWrite: false,
-        muted: false,
-        skip: 0,
-        sentSkip: 0,
-        left: 1,
-        sentAt: now,
-        take,
-        requests: null,
-        redirect: null,
-      })
+      this.#runs.push(ownRun(now, take))
       this.#probes.push(probe)
     }
     for (let i = this.#unsent; i < this.#runs.length; i++) this.#runs[i]!.sentAt = now

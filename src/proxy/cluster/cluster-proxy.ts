@@ -165,10 +165,8 @@ export class ClusterProxy implements Router, Aimer {
   clientGone(client: Client): void {
     const session = client.session as Session | null
     if (session === null) return
-    session.isGone = true
     this.#held.release(session)
-    session.blocking?.close('its client is gone')
-    session.watching?.close('its client is gone')
+    session.gone()
   }
 
   // ---- the path of a call ------------------------------------------------------------------------------------------
