@@ -29,6 +29,9 @@ export class ReplicationStream implements StreamSink {
   #end = 0
   #copyQueued = false
   #wakeQueued = false
+  /** Where the last run of control commands lies. */
+  #controlStart = 0
+  #controlEnd = -1
   /** When the stream reached which offset, oldest first: for the age of what a replica has not acknowledged. */
   #sampleOffsets: number[] = []
   #sampleTimes: number[] = []
@@ -45,6 +48,11 @@ export class ReplicationStream implements StreamSink {
   /** Offset behind the last byte fed. */
   get offset(): number {
     return this.#history.offset
+  }
+
+  /** Offset behind the last write: PINGs and GETACKs behind it change nothing. */
+  get dataOffset(): number {
+    return this.#controlEnd === this.offset ? this.#controlStart : this.offset
   }
 
   /** The next write says its database: after a full sync and after a promotion. */
@@ -95,6 +103,8 @@ export class ReplicationStream implements StreamSink {
   /** A command of the stream's own: PING, REPLCONF GETACK. They do not select a database. */
   feedControl(bytes: Buffer): void {
     this.flush()
+    this.#controlStart = this.dataOffset
+    this.#controlEnd = this.offset + bytes.length
     this.#history.offset += bytes.length
     this.backlog?.append(bytes, 0, bytes.length)
     this.#wake()
@@ -157,7 +167,7 @@ export class ReplicationStream implements StreamSink {
 
   /** Age in milliseconds of the oldest write behind `acknowledged`; 0 when there is none. */
   ageOf(acknowledged: number): number {
-    if (acknowledged >= this.offset) return 0
+    if (acknowledged >= this.dataOffset) return 0
     const offsets = this.#sampleOffsets
     let low = 0
     let high = offsets.length
@@ -173,6 +183,7 @@ export class ReplicationStream implements StreamSink {
   createBacklog(size: number): void {
     this.flush()
     this.backlog = new Backlog(size, this.#history.offset, () => this.held())
+    this.#controlEnd = -1
     this.#sampleOffsets = []
     this.#sampleTimes = []
   }

@@ -20,6 +20,12 @@ export type Peer = 'replica' | `replica ${number}` | 'sentinel'
 /** 'down' is from the target (a primary's stream), 'up' is to it (acknowledgements). */
 export type Direction = 'down' | 'up'
 
+/** What is done when its time has come. */
+interface Late {
+  atMs: number
+  action: () => void
+}
+
 interface Link {
   client: Socket
   target: Socket
@@ -29,6 +35,7 @@ interface Link {
   head: string
   /** All that is known of it. */
   peers: Peer[]
+  late: Record<Direction, Late[]>
 }
 
 /** What is still let through in a direction before something happens, if anything is to happen. */
@@ -47,6 +54,7 @@ export class Relay {
   readonly #blocked = new Set<Peer>()
   #delayMs = 0
   #replicaDelayMs = 0
+  #downDelayMs = 0
   #frozen = false
   #accepted = 0
   readonly bytes: Record<Direction, number> = { down: 0, up: 0 }
@@ -114,6 +122,11 @@ export class Relay {
     this.#replicaDelayMs = ms
   }
 
+  /** As delay(), but of what the target sends alone, besides what delay() says. */
+  delayDown(ms: number): void {
+    this.#downDelayMs = ms
+  }
+
   /** Ends the links of replicas; the others stay. */
   cutReplicas(): void {
     for (const link of this.#links) if (link.isReplica === true) this.#cut(link)
@@ -149,7 +162,7 @@ export class Relay {
   #accept(client: Socket): void {
     this.#accepted++
     const target = connect({ port: this.#targetPort, host: this.#targetHost })
-    const link: Link = { client, target, isReplica: undefined, head: '', peers: [] }
+    const link: Link = { client, target, isReplica: undefined, head: '', peers: [], late: { down: [], up: [] } }
     this.#links.add(link)
     this.#pass(link, client, target, 'up')
     this.#pass(link, target, client, 'down')
@@ -160,12 +173,12 @@ export class Relay {
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
       if (direction === 'up' && !this.#admits(link, chunk)) return this.#cut(link)
-      this.#later(link, () => this.#forward(link, to, chunk, direction))
+      this.#later(link, () => this.#forward(link, to, chunk, direction), direction)
     })
-    from.on('end', () => this.#later(link, () => to.end()))
+    from.on('end', () => this.#later(link, () => to.end(), direction))
     from.on('error', () => undefined)
     from.on('close', () => {
-      this.#later(link, () => to.destroy())
+      this.#later(link, () => to.destroy(), direction)
       this.#links.delete(link)
     })
   }
@@ -183,10 +196,26 @@ export class Relay {
     return !link.peers.some((peer) => this.#blocked.has(peer))
   }
 
-  #later(link: Link, action: () => void): void {
-    const ms = this.#delayMs + (link.isReplica === true ? this.#replicaDelayMs : 0)
-    if (ms === 0) action()
-    else setTimeout(action, ms)
+  /** In order, also when the delay becomes shorter: bytes of a connection never overtake each other. */
+  #later(link: Link, action: () => void, direction: Direction): void {
+    const ofReplica = link.isReplica === true ? this.#replicaDelayMs : 0
+    const ms = this.#delayMs + ofReplica + (direction === 'down' ? this.#downDelayMs : 0)
+    const queue = link.late[direction]
+    if (ms === 0 && queue.length === 0) return action()
+    const atMs = Math.max(performance.now() + ms, queue.at(-1)?.atMs ?? 0)
+    queue.push({ atMs, action })
+    if (queue.length === 1) this.#wait(queue)
+  }
+
+  #wait(queue: Late[]): void {
+    setTimeout(
+      () => {
+        const now = performance.now()
+        while (queue.length > 0 && queue[0]!.atMs <= now) queue.shift()!.action()
+        if (queue.length > 0) this.#wait(queue)
+      },
+      Math.max(1, queue[0]!.atMs - performance.now()),
+    )
   }
 
   #forward(link: Link, to: Socket, chunk: Buffer, direction: Direction): void {

@@ -156,6 +156,12 @@ test('a relay passes, freezes, cuts and truncates', async (t) => {
   const before = performance.now()
   assert.equal(await fourth.must('PING'), 'PONG')
   assert.ok(performance.now() - before >= 55)
+  relay.delay(300)
+  const slow = fourth.must('SET', 'order', 'first')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  relay.delay(0)
+  await Promise.all([slow, fourth.must('SET', 'order', 'second')])
+  assert.equal(await fourth.must('GET', 'order'), 'second')
 })
 
 test('a server is stopped, killed and started again on its port', async (t) => {

@@ -190,6 +190,7 @@ export class Psync {
       case 'capa':
         if (value.toLowerCase() === 'eof') announced.capaEof = true
         if (value.toLowerCase() === 'psync2') announced.capaPsync2 = true
+        if (value.toLowerCase() === 'ack') announced.capaAck = true
         return null
       case 'rdb-only':
         if (value !== '0' && value !== '1') return 'ERR value is out of range, value must between 0 and 1'

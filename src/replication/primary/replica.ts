@@ -12,6 +12,8 @@ export interface Announced {
   ip: string
   capaEof: boolean
   capaPsync2: boolean
+  /** It acknowledges what it applied within its repl-ack-period: Tandem. */
+  capaAck: boolean
   rdbOnly: boolean
   /** REPLCONF rdb-filter-only: data and functions left out of the snapshot. */
   excludeData: boolean
@@ -25,6 +27,7 @@ export function nothingAnnounced(): Announced {
     ip: '',
     capaEof: false,
     capaPsync2: false,
+    capaAck: false,
     rdbOnly: false,
     excludeData: false,
     excludeFunctions: false,

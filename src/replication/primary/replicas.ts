@@ -8,6 +8,7 @@ import type { ReplicaInfo, ReplicationHost } from '../../commands/host.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { Spill, SpillBudget } from '../spill/spill.ts'
 import type { ReplicationStream } from '../stream.ts'
+import { AckProbe } from './ack-probe.ts'
 import type { Replica } from './replica.ts'
 
 /** Bytes handed to one socket ahead of what the kernel has taken. */
@@ -33,6 +34,7 @@ export class Replicas {
   #engine: Engine
   #stream: ReplicationStream
   #ackWanted = false
+  #ackProbe: AckProbe
   #ownStream: boolean
   #softLimitSince = new Map<Replica, number>()
   /** By name, of those that are gone: what they had acknowledged, and when they left (Unix ms). */
@@ -45,6 +47,7 @@ export class Replicas {
     this.#stream = stream
     this.#ownStream = ownStream
     this.noneSinceMs = engine.now
+    this.#ackProbe = new AckProbe(engine, stream, this.list, () => this.requestAcks())
     this.spill = ownStream ? null : new Spill(engine, this.budget)
     if (this.spill === null) return
     this.spill.onWritten = () => this.trim()
@@ -89,6 +92,7 @@ export class Replicas {
   feedAll(): void {
     for (const replica of [...this.list]) this.feed(replica)
     this.trim()
+    if (this.#speaks) this.#ackProbe.fed()
   }
 
   feed(replica: Replica): void {

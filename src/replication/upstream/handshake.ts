@@ -51,7 +51,11 @@ export const handshakeSteps: readonly HandshakeStep[] = [
   },
   {
     name: 'capa',
-    request: () => ['REPLCONF', 'capa', 'eof', 'capa', 'psync2'],
+    // redis 7.0.15 replication.c replconfCommand: a primary passes over what it does not know.
+    request: (config) => {
+      const words = ['REPLCONF', 'capa', 'eof', 'capa', 'psync2']
+      return config.get('repl-ack-period') > 0 ? [...words, 'capa', 'ack'] : words
+    },
     judge: (reply) => optional(reply, 'capa'),
   },
 ]

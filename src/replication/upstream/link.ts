@@ -46,6 +46,8 @@ export class UpstreamLink implements Transport {
   #full: { replid: string; offset: number; startedAtMs: number; why: string } | null = null
   #asked = ''
   #beat: NodeJS.Timeout | null = null
+  #ackTimer: NodeJS.Timeout | null = null
+  #acknowledged = -1
   /** What the primary was told to be on disk, and what it had asked for. */
   #syncedTold = -1
   #syncedWanted = 0
@@ -162,6 +164,8 @@ export class UpstreamLink implements Transport {
     this.#full = null
     if (this.#beat !== null) clearInterval(this.#beat)
     this.#beat = null
+    if (this.#ackTimer !== null) clearTimeout(this.#ackTimer)
+    this.#ackTimer = null
     if (this.applier !== null) {
       this.applier.passOn()
       this.applier.client.closing = true
@@ -180,6 +184,7 @@ export class UpstreamLink implements Transport {
       if (this.#phase === 'stream') {
         const error = this.applier!.receive(rest)
         if (error !== null && socket === this.#socket) this.#broken(socket, `Error: ${error}`)
+        this.#ackLater()
         return
       }
       if (this.#phase === 'payload') return this.#receivePayload(rest)
@@ -449,8 +454,20 @@ export class UpstreamLink implements Transport {
     const words = ['REPLCONF', 'ACK', String(offset)]
     if (syncedOffset >= 0) words.push('FACK', String(syncedOffset))
     this.#socket.write(Request.of(words).buf)
+    this.#acknowledged = offset
     this.#syncedTold = syncedOffset
     if (isAsked) this.#syncedWanted = offset
+  }
+
+  /** So that the primary knows how far this copy is behind in time (repl-ack-period). */
+  #ackLater(): void {
+    if (this.#ackTimer !== null || this.#socket === null) return
+    const period = this.#engine.config.get('repl-ack-period')
+    if (period === 0) return
+    this.#ackTimer = setTimeout(() => {
+      this.#ackTimer = null
+      if (this.state === 'connected' && this.#replication.history.offset !== this.#acknowledged) this.sendAck()
+    }, period)
   }
 
   /** Tells it at once if the primary has asked for what was not on disk yet. */

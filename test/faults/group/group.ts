@@ -140,22 +140,24 @@ export class Group {
     await waitUntil(
       async () => {
         const primary = await this.primary()
-        const offset = await primary.ask((wire) => field(wire, 'replication', 'master_repl_offset'))
         const digests: (string | undefined)[] = []
+        const offsets: string[] = []
         let linked = 0
         for (const node of this.nodes) {
           const told = await node.ask(async (wire) => ({
             role: await field(wire, 'replication', 'role'),
             link: await field(wire, 'replication', 'master_link_status'),
             port: await field(wire, 'replication', 'master_port'),
+            offset: await field(wire, 'replication', 'master_repl_offset'),
             digest: String(await wire.must('DEBUG', 'DIGEST')),
           }))
           const isRight =
             node === primary ? told?.role === 'master' : told?.link === 'up' && told.port === String(primary.port)
           if (isRight) linked++
           digests.push(told?.digest)
+          offsets.push(`${node.port}:${told?.offset}:${told?.digest.slice(0, 6)}`)
         }
-        state = `${linked} of ${this.nodes.length} in place, offset ${offset}, ${new Set(digests).size} data sets`
+        state = `${linked} of ${this.nodes.length} in place, ${offsets.join(' ')}`
         return linked === this.nodes.length && digests[0] !== undefined && new Set(digests).size === 1
       },
       { timeoutMs: HEAL_TIMEOUT_MS, intervalMs: 100, what: () => `the group to settle: ${state}\n${this.#logs()}` },

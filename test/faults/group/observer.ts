@@ -108,8 +108,9 @@ export class Observer {
 
   async #askSentinels(): Promise<void> {
     while (this.#going) {
-      const port = await this.#group.sentinels.primaryPort()
-      if (this.primaries.at(-1) !== port) this.primaries.push(port)
+      // Undefined when the schedule ends early and its Sentinels with it.
+      const port = await this.#group.sentinels.primaryPort().catch(() => undefined)
+      if (port !== undefined && this.primaries.at(-1) !== port) this.primaries.push(port)
       await pause(INTERVAL_MS)
     }
   }

@@ -10,6 +10,8 @@ import { Random } from './random.ts'
 
 const PROGRAMS = 4
 const FAULTS_A_SCHEDULE = 3
+/** A machine that runs several groups may be slow to tell whole lists. */
+const JUDGE_MS = 20_000
 /** Longer than it takes a server to see that its clock was set. */
 const CLOCK_MS = 1500
 const CLOCK_SECONDS = [-3600, -30, -3, 3, 30, 3600]
@@ -109,6 +111,7 @@ export async function runSchedule(t: Cleanup, { seed, mode, kinds, steps }: Plan
     const clocks = new Set(steps.flatMap(({ fault, node }) => (fault === 'clock' && node !== 'primary' ? [node] : [])))
     const group = await startGroup(t, kinds, mode === 'sync' ? syncArgs : [], clocks)
     const observer = new Observer(group)
+    t.after(() => observer.stop())
     const random = new Random(seed + 1)
     const programs = Array.from({ length: PROGRAMS }, (_, number) => {
       return new Program(group, { number, of: PROGRAMS }, mode, copies, new Random(random.below(1e9)))
@@ -138,7 +141,7 @@ async function judge(verdict: Verdict, group: Group, programs: readonly Program[
   const all = programs.flatMap(({ history }) => history)
   for (let number = 0; number < programs.length; number++) {
     const key = keyOf(number)
-    const list = await primary.ask((wire) => wire.must('LRANGE', key, 0, -1))
+    const list = await primary.ask((wire) => wire.must('LRANGE', key, 0, -1), JUDGE_MS)
     if (!Array.isArray(list)) throw new Error(`${key} cannot be read in the end`)
     check(
       verdict,
