@@ -117,7 +117,26 @@ const mirrored: readonly Family[] = [
   infoGauge('redis_slave_priority', 'slave_priority', 'Priority of this replica in a failover.'),
 ]
 
+/** This server, whom it follows and who follows it: laid side by side they show whether all agree. */
+function members(host: Host): Sample[] {
+  const { role, replid, replicas, upstream } = host.replication
+  const samples = new Map<string, Sample>()
+  const add = (member: string, memberRole: string, link: string) => {
+    samples.set(`${member} ${link}`, { labels: { member, role: memberRole, link, replid }, value: 1 })
+  }
+  add('self', role, 'self')
+  // Its own state if it is followed, connected or not: never that of a primary which is not asked.
+  if (upstream !== null) add(`${upstream.host}:${upstream.port}`, 'master', upstream.linkStatus)
+  for (const replica of replicas) add(address(replica), 'slave', replica.state)
+  return [...samples.values()]
+}
+
 const own: readonly Family[] = [
+  gauge(
+    'tandem_group_member',
+    'Servers of the replication group as this one sees them, with the history it is in.',
+    (source) => members(source.host),
+  ),
   perReplica(
     'tandem_replica_lag_bytes',
     'Bytes of the stream that each replica has not acknowledged.',

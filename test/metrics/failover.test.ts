@@ -30,6 +30,21 @@ it('shows a failover with its kind and its duration, as a series and as a mark',
     what: 'two scrapes before the failover',
   })
   assert.equal(await value(count), 0)
+  const views = async () => {
+    const found = await prometheus.query('tandem_group_member')
+    return found.map(({ metric: { instance: by, member, role, link } }) => `${by} ${member} ${role} ${link}`).sort()
+  }
+  assert.deepEqual(
+    await views(),
+    [
+      `127.0.0.1:${primary.metricsPort} self master self`,
+      `127.0.0.1:${primary.metricsPort} 127.0.0.1:${replica.port} slave online`,
+      `${instance} self slave self`,
+      `${instance} 127.0.0.1:${primary.port} master up`,
+    ].sort(),
+  )
+  const histories = await prometheus.query('count by (replid) (tandem_group_member)')
+  assert.equal(histories.length, 1)
   await primary.kill9()
   assert.equal(await failedOver(sentinels, primary.port), replica.port)
   await waitUntil(async () => (await value(count)) === 1, { timeoutMs: 30_000, what: 'the failover in Prometheus' })
