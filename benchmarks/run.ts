@@ -7,6 +7,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { memoryAndLatency } from './scenarios/data.ts'
 import { embedded } from './scenarios/embedded.ts'
+import { failover } from './scenarios/failover.ts'
 import { proxyScenario } from './scenarios/proxy.ts'
 import { applyRate, fullSync, lag } from './scenarios/replication.ts'
 import { syncMode } from './scenarios/sync-mode.ts'
@@ -34,6 +35,7 @@ const SCENARIOS: Record<string, (effort: Effort) => Promise<Row[]>> = {
   sync: fullSync,
   apply: applyRate,
   lag,
+  failover,
   proxy: proxyScenario,
   embedded,
   'sync-mode': syncMode,
