@@ -16,6 +16,7 @@ const REDIS_VERSION = '7.0.15'
 
 const HELP = `Usage: tandem [/path/to/redis.conf] [options] [-]
        tandem proxy --upstream redis://[user:password@]host[:port][/db] [options]
+       tandem migrate --from redis://host[:port] --to redis://host[:port] [options] (--help tells them)
        tandem - (read config from stdin)
        tandem -v or --version
        tandem -h or --help
@@ -80,6 +81,10 @@ export async function run(args: string[]): Promise<void> {
   if (args[0] === '-h' || args[0] === '--help') {
     process.stdout.write(HELP)
     return
+  }
+  if (args[0] === 'migrate') {
+    const { migrate } = await import('./migrate.ts')
+    process.exit(await migrate(args.slice(1)))
   }
   const tandem = create(args)
   if (tandem === undefined) return

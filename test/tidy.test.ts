@@ -22,6 +22,7 @@ const LAYERS = [
   'replication',
   'proxy',
   'embedded',
+  'migrate',
   'server',
   'metrics',
 ]

@@ -92,6 +92,8 @@ export class Engine implements Host {
   notifies = 0
   /** Hears of every event of a class that notify-keyspace-events names; `key` is null when a whole database was emptied. */
   onKeyEvent: ((event: string, key: Uint8Array | null, database: number) => void) | null = null
+  /** Hears of each key that changed, however it did; null: any key of that database may have. */
+  onTouched: ((database: number, key: Uint8Array | null) => void) | null = null
   activeExpire = true
   /** Subcommands that Redis does not have, so that COMMAND does not tell of them: `client|sync-replicas`. */
   readonly ownSubcommands = new Map<string, Command>()
@@ -193,7 +195,7 @@ export class Engine implements Host {
   // ---- what the path of a call needs ------------------------------------------------------------------------------
 
   get watchers(): number {
-    return this.watch.count + this.blocked.watchers + this.tracking.watchers
+    return this.watch.count + this.blocked.watchers + this.tracking.watchers + (this.onTouched === null ? 0 : 1)
   }
 
   /** What changed goes into a stream: rewriting a command for it is worth while. */
@@ -332,6 +334,7 @@ export class Engine implements Host {
     if (this.watch.count > 0) this.watch.touched(db, key)
     if (this.blocked.watchers > 0) this.blocked.keyChanged(db, key)
     if (this.tracking.watchers > 0) this.tracking.invalidate(key, by)
+    this.onTouched?.(db.id, key)
   }
 
   refreshLimits(): void {
@@ -391,6 +394,7 @@ export class Engine implements Host {
   flushAll(): void {
     for (const keyspace of this.store.databases) {
       this.onKeyEvent?.('flush', null, keyspace.id)
+      this.onTouched?.(keyspace.id, null)
       if (this.watch.count > 0) this.watch.touchAll(keyspace)
       if (this.blocked.watchers > 0) this.blocked.flushed(keyspace)
     }
@@ -406,6 +410,7 @@ export class Engine implements Host {
 
   flushDatabase(db: Keyspace): void {
     this.onKeyEvent?.('flush', null, db.id)
+    this.onTouched?.(db.id, null)
     if (this.watch.count > 0) this.watch.touchAll(db)
     if (this.blocked.watchers > 0) this.blocked.flushed(db)
     this.tracking.flushed()
@@ -423,6 +428,8 @@ export class Engine implements Host {
     databases[b] = first
     second.id = a
     first.id = b
+    this.onTouched?.(a, null)
+    this.onTouched?.(b, null)
     this.blocked.swapped(first, second)
   }
 

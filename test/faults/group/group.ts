@@ -95,7 +95,8 @@ export class Group {
   /** The node that the Sentinels say is the primary. */
   async primary(): Promise<GroupNode> {
     const port = await this.sentinels.primaryPort()
-    return this.nodes.find((node) => node.port === port)!
+    // One that was started again announces its relay only when the group has said so again.
+    return this.nodes.find((node) => node.port === port || node.server.port === port)!
   }
 
   /** `seconds` is how far a clock is set. */
