@@ -48,9 +48,15 @@ function create(args: string[]): Tandem | undefined {
   }
 }
 
-/** `tandem proxy`: --upstream and --consistency are short for the directives. */
+/** `tandem proxy` has short names for some directives. */
 function proxyArguments(args: readonly string[]): string[] {
-  const names: Record<string, string> = { '--upstream': '--proxy-upstream', '--consistency': '--proxy-consistency' }
+  const names: Record<string, string> = {
+    '--upstream': '--proxy-upstream',
+    '--consistency': '--proxy-consistency',
+    '--filter-keys': '--replica-filter-keys',
+    '--filter-databases': '--replica-filter-databases',
+    '--filter-types': '--replica-filter-types',
+  }
   return args.map((arg) => names[arg] ?? arg)
 }
 

@@ -288,7 +288,7 @@ export class Replicas {
 
   /** What is in the stream is for this server to say. */
   get #speaks(): boolean {
-    return this.#ownStream || !this.#engine.isReplica
+    return this.#ownStream || this.#stream.takesApplied || !this.#engine.isReplica
   }
 
   /** Replicas whose last acknowledgement is recent enough for min-replicas-to-write; a lag of 0 takes all that are online. */
