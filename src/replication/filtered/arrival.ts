@@ -124,6 +124,7 @@ export class Arrival {
       this.#onLost('SWAPDB exchanged a database that is kept with one that is not')
       return DONE
     }
+    if (command.name === 'swapdb') this.#missing.exchanged(request.integer(1), request.integer(2))
     return executor.process(client, request, reply)
   }
 
@@ -170,6 +171,10 @@ export class Arrival {
     const fetches = steps.some(({ verdict }) => verdict === FETCH)
     client.transaction = steps.flatMap((step) => this.#kept(step, fetches))
     const outcome = executor.process(client, request, reply)
+    for (const { queued, verdict } of steps) {
+      if (queued.command.name !== 'swapdb' || verdict !== PASS) continue
+      this.#missing.exchanged(queued.request.integer(1), queued.request.integer(2))
+    }
     if (fetches) this.#askAll(steps)
     for (const { verdict, changed } of steps) if (verdict === PASS_AND_LOOK) this.#look(client, changed)
     return outcome

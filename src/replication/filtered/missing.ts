@@ -97,6 +97,18 @@ export class Missing {
     return due
   }
 
+  /**
+   * Databases were exchanged. What a key that is missing here was until then has gone to the other database, where its
+   * value is not known either; the answers that are here are of a later moment.
+   */
+  exchanged(a: number, b: number): void {
+    for (const { database, key } of [...this.#keys.values()]) {
+      if (database !== a && database !== b) continue
+      const other = database === a ? b : a
+      if (this.stateOf(other, key) === undefined) this.ask(other, key)
+    }
+  }
+
   /** Another data set, or none: nothing is missing. */
   clear(): void {
     this.#keys.clear()
