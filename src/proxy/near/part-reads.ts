@@ -25,10 +25,14 @@ import type { UpstreamConnection } from '../upstream-connection.ts'
 import type { Entry, NearCache } from './near-cache.ts'
 import type { NearLink } from './near-link.ts'
 
+const MINUS = 0x2d
 /** They tell of all keys. */
 const OF_ALL_KEYS = new Set(['keys', 'dbsize', 'randomkey', 'scan'])
 /** They empty or exchange databases. */
 const OF_DATABASES = new Set(['flushall', 'flushdb', 'swapdb'])
+
+/** Containers of commands whose replies change without a change of the key that Redis tells: seen times, memory. */
+const NOT_SAID = new Set(['xinfo', 'memory', 'object'])
 
 export interface PartReadsSetup {
   readonly engine: Engine
@@ -241,8 +245,6 @@ export class PartReads implements HiddenChanges {
   }
 }
 
-const MINUS = 0x2d
-
 function nameOf({ client }: Session, args: Request): string {
   const bytes = args.encoded()
   return `${client.db} ${client.resp} ${bytes.latin1Slice()}`
@@ -252,7 +254,10 @@ function nameOf({ client }: Session, args: Request): string {
 function isCacheable(command: Command): boolean {
   if (routes.routeOf(command) !== routes.READ || !command.hasKeySpecs) return false
   if ((command.flagBits & FLAG_READONLY) === 0) return false
-  if (command.keySpecs.some(({ flagBits }) => (flagBits & KEY_FLAG_BITS.INCOMPLETE) !== 0)) return false
+  const tellsAll = command.keySpecs.every(
+    ({ flagBits, index, keyword }) => (flagBits & KEY_FLAG_BITS.INCOMPLETE) === 0 && (index > 0 || keyword !== ''),
+  )
+  if (!tellsAll || NOT_SAID.has(command.parent?.name ?? '')) return false
   return command.declaration.hints?.includes('nondeterministic_output') !== true && command.group !== 'scripting'
 }
 
