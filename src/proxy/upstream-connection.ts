@@ -446,7 +446,7 @@ export class UpstreamConnection {
       if (session === null) continue
       const isSent = i < this.#unsent
       if (isWrite && isSent) uncertain += left
-      if (!muted) session.refuse(isSent ? (isWrite ? UNCERTAIN : NOT_READ) : NOT_SENT, left)
+      if (!muted) session.refuse(isWrite ? (isSent ? UNCERTAIN : NOT_SENT) : NOT_READ, left)
       session.answered(left)
     }
     for (const probe of [this.#probe, ...this.#probes]) if (probe?.state === 'asked') probe.state = 'failed'
