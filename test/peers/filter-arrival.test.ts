@@ -235,6 +235,19 @@ describe('Tandem as a replica that keeps a part of a redis-server', () => {
     })
   }
 
+  it('keeps a part of a Tandem too, which may be a replica itself', async () => {
+    const first = await startRedis(file)
+    const [primary] = (await wires(first)) as [Wire]
+    const middle = await startTandem(file)
+    const between = await connectFor(file, middle.port)
+    await between.must('REPLICAOF', '127.0.0.1', first.port)
+    await linkUp(between)
+    const filter = { keys: 'eu:*', types: 'string list hash' }
+    const [, copy] = await follow(middle.port, filter)
+    await randomly(primary, [() => ['SWAPDB', 1, 2]])
+    await same(primary, copy, filter, `SEED=${SEED}`)
+  })
+
   it('is the same after cuts in the middle of it, and resumes partially', async () => {
     const redis = await startRedis(file, { args: ['--repl-backlog-size', '64mb'] })
     const relay = await startRelay(file, redis.port)

@@ -171,6 +171,21 @@ describe('a proxy with a filter', () => {
     }
   }
 
+  it('does not answer from a database that was exchanged with a hidden one before it has it', async () => {
+    const proxied = await startProxy(file, ['--replica-filter-databases', '0'])
+    const [upstream, proxy] = await ends(file, proxied)
+    await upstream.must('SET', 'a', 'zero')
+    await upstream.must('SELECT', 1)
+    await upstream.must('SET', 'a', 'one')
+    await caughtUp(upstream, proxy)
+    for (let i = 0; i < 6; i++) {
+      await proxy.must('SWAPDB', 0, 1)
+      for (let j = 0; j < 5; j++) assert.equal(await proxy.must('GET', 'a'), i % 2 === 0 ? 'one' : 'zero', `${i}`)
+    }
+    await proxy.must('SELECT', 1)
+    assert.equal(await proxy.must('GET', 'a'), 'one')
+  })
+
   it('tells clients that track keys of changes on both sides', async () => {
     const proxied = await startProxy(file, KEYS)
     const [upstream, proxy] = await ends(file, proxied, 3)

@@ -213,6 +213,7 @@ export class PartReads implements HiddenChanges {
 
   everything(): void {
     this.cache.everything()
+    if (this.#engine.tracking.watchers > 0) this.#engine.tracking.flushed()
   }
 
   beat(): void {

@@ -109,6 +109,12 @@ export class Missing {
     }
   }
 
+  /** The link goes to another server now, perhaps: that one is asked what has not been answered. */
+  moved(): void {
+    this.#close()
+    this.#flushSoon()
+  }
+
   /** Another data set, or none: nothing is missing. */
   clear(): void {
     this.#keys.clear()
@@ -227,7 +233,8 @@ export class Missing {
     const offset = Number(/master_repl_offset:(\d+)/.exec(replication)?.[1])
     const { history } = this.#setup
     if (batch === undefined || Number.isNaN(offset)) return this.#lost(socket, 'it does not answer as expected')
-    if (replid !== history.replid && replid !== history.replid2) {
+    const isFormer = replid === history.replid2 && offset < history.secondOffset
+    if (replid !== history.replid && !isFormer) {
       // Another primary, or this one under a name that the link has not heard of.
       this.#toAsk.unshift(...batch)
       return this.#lost(socket, 'it is in another history')

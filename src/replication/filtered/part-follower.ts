@@ -33,6 +33,8 @@ export class PartFollower implements LinkOwner {
   readonly #replication: Replication
   #link: UpstreamLink | null = null
   #client: Client | null = null
+  /** What is here is not what the stream has; until everything is loaded anew. */
+  #isLost = false
 
   constructor(replication: Replication, part: Part) {
     const { engine } = replication
@@ -56,7 +58,7 @@ export class PartFollower implements LinkOwner {
 
   /** Whether this key is here as the stream has it, if there is one. */
   has(database: number, bytes: Buffer, start: number, end: number): boolean {
-    if (!this.part.showsKey(database, bytes, start, end)) return false
+    if (this.#isLost || !this.part.showsKey(database, bytes, start, end)) return false
     if (this.missing.size === 0) return true
     return this.missing.stateOf(database, bytes.subarray(start, end)) === undefined
   }
@@ -76,6 +78,7 @@ export class PartFollower implements LinkOwner {
   #lose(why: string): void {
     this.engine.log('warning', `The filtered copy has to be loaded anew: ${why}`)
     this.canResume = false
+    this.#isLost = true
     const link = this.#link
     if (link === null) return
     if (this.#client !== null) this.#client.closing = true
@@ -103,6 +106,7 @@ export class PartFollower implements LinkOwner {
     this.#link = link
     this.#client = null
     if (link === null) this.missing.clear()
+    else this.missing.moved()
   }
 
   cron(): void {
@@ -156,6 +160,7 @@ export class PartFollower implements LinkOwner {
 
   synchronised(replid: string, offset: number, streamDb: number): void {
     this.missing.clear()
+    this.#isLost = false
     this.lastDatabase = Math.max(0, streamDb)
     this.history.replid = replid === '' ? NO_ID : replid
     this.history.offset = Math.max(0, offset)
