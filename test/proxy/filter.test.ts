@@ -221,7 +221,8 @@ describe('a proxy with a filter', () => {
     // What is in its dump is of another moment, perhaps of another filter.
     assert.match(JSON.stringify(await again.send('GET', 'eu:1')), /MASTERDOWN/)
     await proxied.relay.start()
-    await waitUntil(async () => (await again.send('GET', 'eu:1')) === 'b', { what: 'the copy' })
+    await waitUntil(async () => (await again.send('GET', 'eu:1')) === 'b', { what: 'the key' })
+    await waitUntil(async () => (await proxyField(again, 'copy_ready')) === '1', { what: 'the copy' })
     assert.equal(await field(upstream, 'stats', 'sync_full'), '2')
   })
 
