@@ -27,6 +27,7 @@ Examples:
        tandem --port 7777 --replicaof 127.0.0.1 8888
        TANDEM_MAXMEMORY=1gb tandem
        tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --consistency session
+       tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --filter-keys 'user:* session:*'
 `
 
 /** What is wrong in the configuration ends the program, wherever it turns up. Undefined: a child goes on instead. */

@@ -20,7 +20,7 @@ import { BacklogSize, backlogInfo } from './backlog-size.ts'
 import { Counters } from './counters.ts'
 import { Failover } from './failover.ts'
 import { FilteredFeeds } from './filtered/feeds.ts'
-import { filterOf } from './filtered/filter.ts'
+import { type Filter, filterOf } from './filtered/filter.ts'
 import { partOf } from './filtered/part.ts'
 import { PartFollower } from './filtered/part-follower.ts'
 import { History, NO_ID } from './history.ts'
@@ -356,10 +356,12 @@ export class Replication implements ReplicationHost, LinkOwner {
     this.engine.store.libraries.flush()
   }
 
-  /** What a replica that logged in as this client's user follows; undefined when there are too many filters. */
-  feedFor(client: Client): Feed | undefined {
+  /** What a replica follows that logged in as this client's user, and asks for a part; undefined when there are too many. */
+  feedFor(client: Client, wanted: Filter | null): Feed | undefined {
     const filter = filterOf(client.account)
-    return filter === null ? this : this.filtered.of(filter)
+    if (filter !== null) return this.filtered.of(filter)
+    // Who gets everything can leave out the rest itself.
+    return wanted === null ? this : (this.filtered.of(wanted) ?? this)
   }
 
   get failoverState(): string {

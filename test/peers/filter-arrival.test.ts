@@ -248,6 +248,43 @@ describe('Tandem as a replica that keeps a part of a redis-server', () => {
     await same(primary, copy, filter, `SEED=${SEED}`)
   })
 
+  it('is sent its keys alone by a Tandem, and resumes there', async () => {
+    const first = await startTandem(file)
+    const relay = await startRelay(file, first.port)
+    const primary = await connectFor(file, first.port)
+    const filter = { keys: 'eu:*' }
+    const [, copy] = await follow(relay.port, { keys: 'eu:* ü*' })
+    const other = Buffer.from('über')
+    const write = async (from: number) => {
+      for (let i = from; i < from + 500; i++)
+        await primary.must('SET', `${i % 50 === 0 ? 'eu' : 'us'}:${i}`, 'x'.repeat(200))
+      await run(primary, [
+        ['SET', 'us:a', from],
+        ['RENAME', 'us:a', 'eu:a'],
+        ['SET', other, from],
+      ])
+    }
+    const all = async () => {
+      await waitUntil(
+        async () =>
+          JSON.stringify(await shown(copy, filter)) === JSON.stringify(await shown(primary, filter)) &&
+          (await copy.must('GET', other)) === (await primary.must('GET', other)),
+        { timeoutMs: 20_000, what: 'the shown keys' },
+      )
+    }
+    await write(0)
+    await all()
+    relay.cutAll()
+    await write(500)
+    await linkUp(copy)
+    await all()
+    assert.ok(relay.bytes.down < 12_000, `${relay.bytes.down} bytes`)
+    assert.equal(await field(primary, 'stats', 'sync_full'), '1')
+    assert.equal(await field(primary, 'stats', 'sync_partial_ok'), '1')
+    assert.match(await field(primary, 'replication', 'filtered_replica0'), /filter=~eu:\* ~/)
+    assert.equal(await field(copy, 'replication', 'replica_filter_fetched_keys'), '0')
+  })
+
   it('is the same after cuts in the middle of it, and resumes partially', async () => {
     const redis = await startRedis(file, { args: ['--repl-backlog-size', '64mb'] })
     const relay = await startRelay(file, redis.port)

@@ -4,14 +4,18 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { fileCleanup } from '../support/cleanup.ts'
+import { freePort } from '../support/ports.ts'
 import { caughtUp, counts, ends, proxyField, startProxy } from '../support/proxy.ts'
 import { startRedis } from '../support/redis.ts'
 import { field } from '../support/replicas.ts'
+import { startProcess } from '../support/server-process.ts'
 import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { type Argument, connectFor, type Wire } from '../support/wire.ts'
 
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const file = fileCleanup()
 const SEED = Number(process.env.SEED ?? 20261127)
 const ROUNDS = Number(process.env.ROUNDS ?? 300)
@@ -230,10 +234,22 @@ describe('a proxy with a filter', () => {
     const redis = await startRedis(file)
     const upstream = await connectFor(file, redis.port)
     await upstream.must('MSET', 'eu:1', 'a', 'us:1', 'a')
-    const tandem = await startTandem(file, {
-      args: ['--proxy-upstream', `redis://127.0.0.1:${redis.port}`, ...KEYS, '--replica-filter-databases', '0'],
-    })
-    const proxy = await connectFor(file, tandem.port)
+    const port = await freePort()
+    const url = `redis://127.0.0.1:${redis.port}`
+    const words = [
+      'proxy',
+      '--upstream',
+      url,
+      '--filter-keys',
+      'eu:*',
+      '--filter-databases',
+      '0',
+      '--consistency',
+      'session',
+    ]
+    const args = [MAIN, ...words, '--port', String(port), '--metrics-port', '0', '--save', '']
+    await startProcess(file, { name: 'tandem', command: process.execPath, args, port }, {})
+    const proxy = await connectFor(file, port)
     await waitUntil(async () => (await field(proxy, 'replication', 'master_link_status')) === 'up', {
       what: 'the link',
     })

@@ -400,11 +400,18 @@ describe('session consistency through the near cache', () => {
     const upstream = await connectFor(file, proxied.redis.port)
     const readers = await Promise.all(Array.from({ length: 8 }, () => connectFor(file, proxied.tandem.port)))
     await warm(readers[0]!)
+    proxied.relay.delayReplicas(2)
     let done = false
     // Rounds of writes in an order; no reader may see a round in one key and miss it in one before it.
     const keys = ['us:1', 'eu:2', 'us:3', 'eu:4']
     const writing = (async () => {
-      for (let round = 1; round <= 600; round++) for (const key of keys) await upstream.must('SET', key, round)
+      for (let round = 1; round <= 300; round++) {
+        for (const key of keys) {
+          await upstream.must('SET', key, round)
+          // Kept replies live for a while.
+          for (let i = 0; i < 10; i++) await upstream.must('INCR', 'us:other')
+        }
+      }
       done = true
     })()
     const reading = readers.map(async (reader, i) => {
@@ -429,6 +436,6 @@ describe('session consistency through the near cache', () => {
     })
     await Promise.all([writing, ...reading])
     const { hits } = await near(readers[0]!)
-    assert.ok(hits > 50, `${hits} hits`)
+    assert.ok(hits > 20, `${hits} hits`)
   })
 })

@@ -15,7 +15,9 @@ export function readInvalidation(frame: Buffer): string[] | null | undefined {
     return value
   }
   const keys: string[] = []
-  for (let left = numberAt(); left > 0; left--) {
+  const count = numberAt()
+  if (count < 0) return null
+  for (let left = count; left > 0; left--) {
     const length = numberAt()
     keys.push(frame.latin1Slice(pos, pos + length))
     pos += length + 2

@@ -194,7 +194,11 @@ export class PartReads implements HiddenChanges {
   /** A client's write was sent. */
   wrote(session: Session, command: Command, args: Request): void {
     if (!this.cache.isOn) return
-    if (OF_DATABASES.has(command.name)) this.cache.everything()
+    if (OF_DATABASES.has(command.name)) {
+      this.cache.everything()
+      // Until it is answered: of SWAPDB the upstream does not tell.
+      session.whenAnswered(() => this.cache.everything())
+    }
     if (!command.mayHaveKeys || (command.flagBits & FLAG_READONLY) !== 0) return
     const keys = this.#keysOf(command, args)
     this.cache.writing(keys)

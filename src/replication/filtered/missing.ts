@@ -55,6 +55,7 @@ export class Missing {
   #timer: NodeJS.Timeout | null = null
   #askSoon = false
   #waitingSince = 0
+  #lastError = ''
   /** Replies of the log-in that are to come. */
   #greetings = 0
 
@@ -179,7 +180,8 @@ export class Missing {
     const isNeeded = this.#asked.length > 0 || this.#toAsk.length > 0
     this.#close()
     if (!isNeeded) return
-    this.#setup.log(`Values that cross the filter cannot be asked for: ${reason}`)
+    if (reason !== this.#lastError) this.#setup.log(`Values that cross the filter cannot be asked for: ${reason}`)
+    this.#lastError = reason
     this.#timer = setTimeout(() => {
       this.#timer = null
       this.#flush()
@@ -247,6 +249,7 @@ export class Missing {
       missing.offset = offset
       this.fetchedBytes += payload?.length ?? 0
     })
+    this.#lastError = ''
     this.#setup.onAnswer()
   }
 

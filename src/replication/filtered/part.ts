@@ -10,6 +10,8 @@ export class Part {
   /** As INFO and the log name it. */
   readonly text: string
   readonly hasTypes: boolean
+  /** The globs with spaces between, if they are all that it asks for; else ''. */
+  readonly keysAlone: string
   /** Empty: all. */
   readonly #keys: readonly Buffer[]
   readonly #databases: ReadonlySet<number> | null
@@ -20,6 +22,7 @@ export class Part {
     this.#keys = keys.map((text) => Buffer.from(text, 'utf8'))
     this.#databases = databases.length === 0 ? null : new Set(databases)
     this.hasTypes = types.length > 0
+    this.keysAlone = databases.length + types.length === 0 ? keys.join(' ') : ''
     this.#types = TYPE_NAMES.map((name) => types.length === 0 || types.includes(name))
     const parts = []
     if (keys.length > 0) parts.push(`keys=${keys.join('|')}`)

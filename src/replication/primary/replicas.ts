@@ -239,7 +239,10 @@ export class Replicas {
     if (replica.streamWaitsForAck && replica.state === 'online') {
       replica.streamWaitsForAck = false
       this.#engine.log('notice', `Synchronization with replica ${replica.name} succeeded`)
-      this.feed(replica)
+      // Not within the replica's own request, whose reply it would be taken for.
+      setImmediate(() => {
+        if (!replica.client.closing) this.feed(replica)
+      })
     }
     this.onAck()
   }
