@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
 import { caughtUp, ends, type Proxied, proxyField, startProxy } from '../support/proxy.ts'
-import { linkUp } from '../support/replicas.ts'
+import { startRedis } from '../support/redis.ts'
+import { field, linkUp } from '../support/replicas.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { type Argument, connectFor, type Wire } from '../support/wire.ts'
 import { check } from './checker.ts'
@@ -393,6 +394,49 @@ describe('session consistency through the near cache', () => {
     assert.deepEqual(result.violations.slice(0, 3), [], `seed ${SEED}`)
     assert.equal(result.errors.get('write ERR'), undefined)
     assert.ok((await near(proxy)).hits > 0)
+  })
+
+  it('holds over a failover, and the copy is the shown part of the successor', async () => {
+    const filter = ['check:1*', 'check:2*']
+    const proxied = await startProxy(file, ['--replica-filter-keys', filter.join(' ')])
+    const successor = await startRedis(file, { args: ['--replicaof', '127.0.0.1', String(proxied.redis.port)] })
+    const [old, proxy] = await ends(file, proxied)
+    const next = await connectFor(file, successor.port)
+    await linkUp(next)
+    await warm(proxy)
+    let moved: Promise<void> | undefined
+    const move = async () => {
+      await old.must('FAILOVER', 'TO', '127.0.0.1', successor.port, 'TIMEOUT', 10_000)
+      await waitUntil(async () => String(await next.must('ROLE')).startsWith('master'), { what: 'the successor' })
+      await proxy.must('REPLICAOF', '127.0.0.1', successor.port)
+    }
+    const result = await check({
+      port: proxied.tandem.port,
+      seed: SEED,
+      clients: 20,
+      operations: 20_000,
+      keys: 50,
+      onProgress: (done) => {
+        if (done > 10_000) moved ??= move()
+      },
+    })
+    await moved
+    assert.deepEqual(result.violations.slice(0, 3), [], `seed ${SEED}`)
+    await linkUp(proxy)
+    await caughtUp(next, proxy)
+    assert.equal(await field(next, 'stats', 'sync_full'), '0', 'resumed')
+    // What it holds itself, as it would tell a replica.
+    const own = await connectFor(file, proxied.tandem.port)
+    await own.must('CLIENT', 'CONSISTENCY', 'EVENTUAL')
+    const before = Number(await proxyField(proxy, 'reads_local'))
+    let kept = 0
+    for (let key = 0; key < 50; key++) {
+      const name = `check:${key}`
+      if (/^check:[12]/.test(name)) kept++
+      assert.equal(await own.must('GET', name), await next.must('GET', name), name)
+    }
+    assert.equal(Number(await proxyField(proxy, 'reads_local')) - before, kept)
+    await warm(proxy)
   })
 
   it('holds over keys: who has seen a later write sees the earlier one too', async () => {
