@@ -28,6 +28,7 @@ Examples:
        tandem --port 7777 --replicaof 127.0.0.1 8888
        TANDEM_MAXMEMORY=1gb tandem
        tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --consistency session
+       tandem proxy --upstream redis://10.0.0.1:6379 --port 6380 --filter-keys 'user:* session:*'
 `
 
 /** What is wrong in the configuration ends the program, wherever it turns up. Undefined: a child goes on instead. */
@@ -49,9 +50,15 @@ function create(args: string[]): Tandem | undefined {
   }
 }
 
-/** `tandem proxy`: --upstream and --consistency are short for the directives. */
+/** `tandem proxy` has short names for some directives. */
 function proxyArguments(args: readonly string[]): string[] {
-  const names: Record<string, string> = { '--upstream': '--proxy-upstream', '--consistency': '--proxy-consistency' }
+  const names: Record<string, string> = {
+    '--upstream': '--proxy-upstream',
+    '--consistency': '--proxy-consistency',
+    '--filter-keys': '--replica-filter-keys',
+    '--filter-databases': '--replica-filter-databases',
+    '--filter-types': '--replica-filter-types',
+  }
   return args.map((arg) => names[arg] ?? arg)
 }
 

@@ -131,6 +131,7 @@ export class Tandem {
       feedReplicas()
       proxy?.applied()
     }
+    replication.onPartApplied = () => proxy?.applied()
     engine.extraMemory = () => replication.memoryBytes + clients.bufferedBytes
     engine.onShutdown = (options, client) => this.shutdown.begin(options, client)
     engine.onAbortShutdown = () => this.shutdown.abort()
@@ -188,6 +189,8 @@ export class Tandem {
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
     if (options.loads !== false && !(await this.aof.load())) await this.persistence.load()
+    // What was kept may have been another part.
+    if (upstream !== '' && this.replication.part !== null) engine.flushAll()
     this.aof.openAtStart()
     if (upstream !== '') {
       const [host, port] = upstream.split(' ') as [string, string]

@@ -354,6 +354,15 @@ export interface ReplicationHost {
   readonly filteredReplicas: readonly FilteredReplicaInfo[]
   /** Null when none is refused now. */
   readonly refusedSync: SyncRefusal | null
+  /** Null while all of a primary's data is kept. Bytes and fetched keys since the start, pending ones now. */
+  readonly replicaFilter: {
+    readonly text: string
+    readonly seenBytes: number
+    readonly droppedBytes: number
+    readonly fetched: number
+    readonly fetchedBytes: number
+    readonly pending: number
+  } | null
   readonly upstream: UpstreamInfo | null
   readonly backlog: { active: boolean; size: number; firstByteOffset: number; histlen: number }
   /** What replicas have not read and memory had no room for; bytes on disk now, the others since the start. */

@@ -31,6 +31,17 @@ export function checkConsistency(value: string): string | undefined {
   return 'must be eventual, session, bounded <milliseconds> [fail] or linearizable'
 }
 
+export function checkFilterDatabases(value: string): string | undefined {
+  return /^(\d{1,9}( +\d{1,9})*)?$/.test(value.trim()) ? undefined : 'must be numbers of databases, with spaces between'
+}
+
+export const FILTER_TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream'] as const
+
+export function checkFilterTypes(value: string): string | undefined {
+  const isType = (word: string) => word === '' || (FILTER_TYPES as readonly string[]).includes(word)
+  return value.split(' ').every(isType) ? undefined : `must be some of: ${FILTER_TYPES.join(', ')}`
+}
+
 export const SYNC_REPLICAS_MAX = 64
 
 export function checkSyncReplicas(value: string): string | undefined {

@@ -1,5 +1,5 @@
 /** Options of replication and of the cluster. They follow redis 7.0.15 config.c static_configs. */
-import { checkConsistency, checkHostname, checkSyncReplicas } from './checks.ts'
+import { checkConsistency, checkFilterDatabases, checkFilterTypes, checkHostname, checkSyncReplicas } from './checks.ts'
 import {
   bool,
   choice,
@@ -109,6 +109,15 @@ export const REPLICATION_OPTIONS = [
   integer('replica-announce-port', 0, 0, 65535, 'Port that the primary reports for this replica', {
     alias: 'slave-announce-port',
   }),
+  text('replica-filter-keys', '', 'Globs of the keys that this replica keeps; none is all keys', IMMUTABLE),
+  text('replica-filter-databases', '', 'Databases that this replica keeps; none is all', {
+    immutable: true,
+    check: checkFilterDatabases,
+  }),
+  text('replica-filter-types', '', 'Types of the keys that this replica keeps; none is all types', {
+    immutable: true,
+    check: checkFilterTypes,
+  }),
   integer('min-replicas-to-write', 0, 0, INT_MAX, 'Refuses writes with fewer good replicas', {
     alias: 'min-slaves-to-write',
   }),
@@ -136,6 +145,8 @@ export const REPLICATION_OPTIONS = [
     unit: 'milliseconds',
   }),
   integer('stale-reads-max-age', 0, 0, INT_MAX, 'An older copy is not read from; 0 any', MILLISECONDS),
+  integer('near-cache-max-entries', 10_000, 0, INT_MAX, 'Replies kept of reads outside of the filter; 0 keeps none'),
+  memory('near-cache-max-bytes', 64 * MB, 0, LLONG_MAX, 'Their bytes; 0 keeps none'),
   integer('write-timeout', 0, 0, INT_MAX, 'Writes wait so long for an upstream that is away', MILLISECONDS),
 
   bool('cluster-enabled', false, 'Cluster mode', IMMUTABLE),

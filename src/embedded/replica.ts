@@ -49,7 +49,7 @@ export class Replica {
     this.#parts = parts
     this.#upstream = new UpstreamClient(upstream)
     this.#reader = new Reader(engine, upstream.database)
-    this.#offsets = new Offsets(() => replication.offset)
+    this.#offsets = new Offsets(() => replication.upstreamOffset)
     replication.tls = () => this.#upstream.upstream.tls
     replication.stream.onApplied = () => {
       this.#offsets.moved()
@@ -103,7 +103,7 @@ export class Replica {
 
   /** Of the primary's stream, as far as it is applied here. Compare it with `master_repl_offset` of INFO. */
   get offset(): number {
-    return this.#parts.replication.offset
+    return this.#parts.replication.upstreamOffset
   }
 
   /** The link to the primary is up, and what it sends is applied as it comes. */

@@ -1,6 +1,9 @@
-/** Replicas that are sent a part of the data: their lag in their own streams, and how much the filters keep from them. */
+/**
+ * Replicas that are sent a part of the data: their lag in their own streams, and how much the filters keep from them. And
+ * what this server leaves out itself, when it keeps a part of what its primary sends.
+ */
 import type { FilteredReplicaInfo } from '../commands/host.ts'
-import { counter, type Family, gauge, group, type Sample } from './family.ts'
+import { counter, type Family, gauge, group, infoCounter, infoGauge, type Sample } from './family.ts'
 
 function perReplica(name: string, help: string, value: (replica: FilteredReplicaInfo) => number): Family {
   return gauge(name, help, ({ host }) => {
@@ -43,5 +46,26 @@ export const { metricNames, register } = group([
     'tandem_filtered_stream_bytes_total',
     'Bytes of the filtered stream: what is left of those.',
     ({ streamBytes }) => streamBytes,
+  ),
+  infoCounter(
+    'tandem_replica_filter_seen_bytes_total',
+    'replica_filter_seen_bytes',
+    'Bytes of the stream of the primary that the filter of this replica was asked about.',
+  ),
+  infoCounter(
+    'tandem_replica_filter_dropped_bytes_total',
+    'replica_filter_dropped_bytes',
+    'Bytes of those that were not applied, because the filter hides their keys.',
+  ),
+  infoCounter(
+    'tandem_replica_filter_fetched_keys_total',
+    'replica_filter_fetched_keys',
+    'Keys whose value was asked for at the primary, because hidden data was brought to them.',
+  ),
+  infoCounter('tandem_replica_filter_fetched_bytes_total', 'replica_filter_fetched_bytes', 'Bytes of such values.'),
+  infoGauge(
+    'tandem_replica_filter_pending_keys',
+    'replica_filter_pending_keys',
+    'Keys of which the primary has not told the value yet.',
   ),
 ])

@@ -22,6 +22,9 @@ const families = group([
       ? [
           { value: Number(info.get('proxy_reads_local')), labels: where('local') },
           { value: Number(info.get('proxy_reads_upstream')), labels: where('upstream') },
+          ...(info.has('proxy_near_hits')
+            ? [{ value: Number(info.get('proxy_near_hits')), labels: where('near') }]
+            : []),
         ]
       : undefined,
   ),
@@ -71,6 +74,29 @@ const families = group([
     'tandem_proxy_connections_lost_total',
     'proxy_connections_lost',
     'Connections to the upstream that were up and ended.',
+  ),
+  infoGauge('tandem_proxy_near_up', 'proxy_near_up', '1 while changes of what the near cache keeps are heard of.'),
+  infoCounter(
+    'tandem_proxy_near_hits_total',
+    'proxy_near_hits',
+    'Reads outside of the filter that the near cache answered.',
+  ),
+  infoCounter(
+    'tandem_proxy_near_misses_total',
+    'proxy_near_misses',
+    'Reads outside of the filter that went upstream to be kept in the near cache.',
+  ),
+  infoGauge('tandem_proxy_near_entries', 'proxy_near_entries', 'Replies in the near cache.'),
+  infoGauge('tandem_proxy_near_bytes', 'proxy_near_bytes', 'Bytes of the near cache.'),
+  infoCounter(
+    'tandem_proxy_near_invalidations_total',
+    'proxy_near_invalidations',
+    'Replies that left the near cache because a key of theirs changed, or nobody would have said so.',
+  ),
+  infoCounter(
+    'tandem_proxy_near_evictions_total',
+    'proxy_near_evictions',
+    'Replies that left the near cache because it was full.',
   ),
   gauge('tandem_proxy_shard_up', '1 while the link to this shard of a cluster is up.', ({ info }) =>
     ofShards(info, (shard) => (shard.get('link') === 'up' ? 1 : 0)),

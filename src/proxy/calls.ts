@@ -15,15 +15,18 @@ import { RUN_HERE } from '../engine/router.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import { Request } from '../resp/request.ts'
 import type { Aimer } from './aim.ts'
-import { BOUNDED, consistencyText, EVENTUAL, LINEARIZABLE, parseConsistency } from './consistency.ts'
+import { clientConsistency } from './client-consistency.ts'
+import { BOUNDED, EVENTUAL, LINEARIZABLE } from './consistency.ts'
 import type { Copy } from './copy.ts'
 import type { Held } from './held.ts'
+import type { PartReads } from './near/part-reads.ts'
 import type { Pool } from './pool.ts'
+import { ageText, notReadable } from './refusals.ts'
 import * as routes from './routes.ts'
 import { Session } from './session.ts'
 import type { Settings } from './settings.ts'
 import type { ProxyStats } from './stats.ts'
-import { afterTransaction, transactionBytes } from './transaction.ts'
+import { afterTransaction, kindsIn, transactionBytes } from './transaction.ts'
 import { NOT_READ, NOT_SENT, type UpstreamConnection } from './upstream-connection.ts'
 
 const HERE = 0
@@ -49,6 +52,8 @@ export interface CallsSetup {
   readonly pool: Pool
   readonly settings: Settings
   readonly stats: ProxyStats
+  /** Where the copy is a part of the data. */
+  readonly part?: PartReads | null
 }
 
 export class Calls {
@@ -59,11 +64,13 @@ export class Calls {
   readonly #aimer: Aimer | null
   readonly #settings: Settings
   readonly #stats: ProxyStats
+  readonly #part: PartReads | null
   readonly #routes: Uint8Array
   readonly #unknown: Command
 
-  constructor({ engine, copy, held, pool, settings, stats, aimer }: CallsSetup) {
+  constructor({ engine, copy, held, pool, settings, stats, aimer, part }: CallsSetup) {
     this.#aimer = aimer ?? null
+    this.#part = part ?? null
     this.#engine = engine
     this.#copy = copy
     this.#held = held
@@ -90,7 +97,8 @@ export class Calls {
         kind === routes.READ &&
         this.#settings.consistency.level < BOUNDED &&
         this.#copy.isUsable &&
-        client.transaction === null
+        client.transaction === null &&
+        this.#part?.isHere(client.db, command, args) !== false
       ) {
         this.#stats.localReads++
         return RUN_HERE
@@ -175,10 +183,31 @@ export class Calls {
       reply.error(SPREAD_NOT_HERE)
       return DONE
     }
+    if (this.#part?.isHere(session.client.db, command, args) === false) {
+      return this.#readElsewhere(this.#part, session, command, args, reply)
+    }
     if (session.watching !== null || session.outstanding > 0) return this.#pass(session, command, args, reply, false)
     const where = this.#where(session)
     if (where === UPSTREAM) return this.#pass(session, command, args, reply, false)
     return this.#here(session, where, reply)
+  }
+
+  /** A read of what the copy does not keep. */
+  #readElsewhere(part: PartReads, session: Session, command: Command, args: Request, reply: ReplyWriter): number {
+    const reader = session.watching === null ? part.reader(session, command) : null
+    if (reader === null) return this.#pass(session, command, args, reply, false)
+    const entry = part.find(session, args)
+    if (entry === undefined) {
+      part.cache.misses++
+      part.fetch(session, reader, command, args, reply.muted)
+      this.#sent(session, reader, command, args, false)
+    } else {
+      part.cache.hits++
+      reply.raw(entry.reply)
+      this.#counted(session, command, args)
+    }
+    session.client.commands++
+    return DONE
   }
 
   /** A read that does not go upstream. */
@@ -190,16 +219,11 @@ export class Calls {
     }
     this.#stats.refusedReads++
     if (where === TOO_OLD) {
-      reply.error(`STALE The copy is ${this.#age}: more than ${session.consistency.boundMs} ms`)
+      reply.error(`STALE The copy is ${ageText(this.#copy)}: more than ${session.consistency.boundMs} ms`)
     } else {
       reply.error(this.#engine.loading === 'no' ? CURSOR_NOT_HERE : errors.loading)
     }
     return DONE
-  }
-
-  get #age(): string {
-    const { ageMs } = this.#copy
-    return Number.isFinite(ageMs) ? `${Math.round(ageMs)} ms old` : 'of unknown age'
   }
 
   /** Where a read may be answered, and whether it has to wait for that. */
@@ -250,33 +274,28 @@ export class Calls {
     if (isWrite && this.#held.mayWait(session, this.#settings.writeTimeoutMs)) return HELD
     // The first attempt is under way: what is given to it now is sent when it is ready, or refused when it fails.
     if (!shared.isDown && shared.connection !== null) return shared.connection
-    reply.error(isWrite ? `${NOT_SENT} (${this.#pool.lastError})` : this.#notReadable(session))
+    reply.error(
+      isWrite
+        ? `${NOT_SENT} (${this.#pool.lastError})`
+        : notReadable(this.#copy, session, this.#settings, this.#engine, this.#pool.lastError),
+    )
     if (isWrite) this.#stats.refusedWrites++
     else this.#stats.refusedReads++
     return DONE
   }
 
-  /** Why a read is refused while the upstream is away. */
-  #notReadable(session: Session): string {
-    const copy = this.#copy
-    const { level, boundMs } = session.consistency
-    const away = `MASTERDOWN The upstream is away (${this.#pool.lastError}) and `
-    if (!copy.isReady || this.#engine.loading !== 'no') return `${away}there is no copy of it yet`
-    if (level === LINEARIZABLE) return `${away}this connection reads only there (linearizable)`
-    if (!this.#copy.isUsable)
-      return `${away}the copy is ${this.#age}: more than stale-reads-max-age (${this.#settings.maxAgeMs} ms)`
-    if (level === BOUNDED && this.#copy.ageMs > boundMs)
-      return `${away}the copy is ${this.#age}: more than ${boundMs} ms`
-    return `${away}the copy does not have what this connection last wrote or read (session)`
-  }
-
   #sent(session: Session, connection: UpstreamConnection, command: Command, args: Request, isWrite: boolean): void {
-    const engine = this.#engine
     session.outstanding++
     session.connection = connection
     if (session.consistency.level !== EVENTUAL) session.note(connection.copy, connection.probe())
     if (isWrite) this.#stats.upstreamWrites++
     else this.#stats.upstreamReads++
+    if (isWrite) this.#part?.wrote(session, command, args)
+    this.#counted(session, command, args)
+  }
+
+  #counted(session: Session, command: Command, args: Request): void {
+    const engine = this.#engine
     command.calls++
     engine.stats.commandsProcessed++
     if (engine.isObserved) observe(engine, session.client, command, args, true)
@@ -285,7 +304,8 @@ export class Calls {
   // ---- commands with rules of their own ----------------------------------------------------------------------------
 
   #cursor(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
-    if (session.consistency.level === LINEARIZABLE && this.#aimer?.isSpread !== true) {
+    const isElsewhere = this.#part?.isHere(session.client.db, command, args) === false
+    if (isElsewhere || (session.consistency.level === LINEARIZABLE && this.#aimer?.isSpread !== true)) {
       return this.#pass(session, command, args, reply, false)
     }
     if (session.outstanding > 0) return HELD
@@ -295,7 +315,8 @@ export class Calls {
   #streamRead(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
     if (!routes.blocks(args)) return this.#read(session, command, args, reply)
     if (session.outstanding > 0) return HELD
-    const where = session.watching === null ? this.#where(session) : UPSTREAM
+    const isElsewhere = this.#part?.isHere(session.client.db, command, args) === false
+    const where = session.watching === null && !isElsewhere ? this.#where(session) : UPSTREAM
     if (where === UPSTREAM) return this.#block(session, command, args, reply, false)
     return this.#here(session, where, reply)
   }
@@ -305,7 +326,8 @@ export class Calls {
     if (routes.mayWrite(scripts.flagsOf(command, args))) return this.#pass(session, command, args, reply, true)
     // Scripts are not replicated (functions are): one that is not known here may be known there.
     const isKnown = !command.name.startsWith('evalsha') || scripts.has(args.latin1(1))
-    if (!isKnown) return this.#pass(session, command, args, reply, false)
+    // A script may read any key.
+    if (!isKnown || this.#part !== null) return this.#pass(session, command, args, reply, false)
     return this.#read(session, command, args, reply)
   }
 
@@ -413,32 +435,21 @@ export class Calls {
       this.#forgetWatch(session)
       return session.outstanding > 0 ? HELD : RUN_HERE
     }
-    let writes = false
-    let reads = false
-    for (const one of queued) {
-      const kind = this.#routes[one.command.id]!
-      if (kind === routes.LOCAL || kind === routes.IDENTITY || kind === routes.SELECT) continue
-      if (kind === routes.READ || kind === routes.STREAM_READ || kind === routes.CURSOR) reads = true
-      else if (kind === routes.SCRIPT && !routes.mayWrite(one.flagBits)) reads = true
-      else writes = true
-    }
+    const { writes, reads } = kindsIn(queued, this.#routes)
     if (!writes && session.watching === null) {
-      const where = reads ? this.#where(session) : HERE
+      const isElsewhere = reads && this.#part?.hasAll(client.db, queued) === false
+      const where = isElsewhere ? UPSTREAM : reads ? this.#where(session) : HERE
       if (where === HERE && !reads) return this.#local(session, command, reply)
       if (where !== UPSTREAM) return this.#here(session, where, reply)
     }
     if (this.#aimer?.isCrossing === true) {
       reply.error(CROSSES)
-      this.#forgetWatch(session)
-      engine.abortTransaction(client)
-      return DONE
+      return this.#aborted(session)
     }
     const wrong = queued.find((one) => routes.changesConnection(one.command))
     if (wrong !== undefined) {
       reply.error(`EXECABORT ${wrong.command.fullName} cannot be in a transaction that goes upstream`)
-      this.#forgetWatch(session)
-      engine.abortTransaction(client)
-      return DONE
+      return this.#aborted(session)
     }
     // Nobody knows whether the keys changed since.
     if (session.watching?.isClosed === true) {
@@ -464,7 +475,14 @@ export class Calls {
     session.watching = null
     engine.abortTransaction(client)
     this.#sent(session, connection, command, args, writes)
+    if (this.#part !== null) for (const one of queued) this.#part.wrote(session, one.command, one.request)
     this.#stats.transactions++
+    return DONE
+  }
+
+  #aborted(session: Session): number {
+    this.#forgetWatch(session)
+    this.#engine.abortTransaction(session.client)
     return DONE
   }
 
@@ -478,27 +496,7 @@ export class Calls {
       return HELD
     }
     this.#held.release(session)
-    if (args.argc === 2) {
-      reply.bulkString(consistencyText(session.consistency))
-      return DONE
-    }
-    const words = Array.from({ length: args.argc - 2 }, (_, i) => args.lower(i + 2))
-    const consistency = parseConsistency(words)
-    if (consistency === undefined) {
-      reply.error('ERR CLIENT CONSISTENCY takes eventual, session, bounded <milliseconds> [fail] or linearizable')
-      return DONE
-    }
-    // What it wrote before has to be seen from now on.
-    if (session.consistency.level === EVENTUAL && consistency.level !== EVENTUAL) {
-      for (const pool of this.#aimer?.pools ?? [this.#pool]) {
-        const probe = pool.sharedBy(client).connection?.probe()
-        if (probe !== undefined) session.note(pool.copy, probe)
-      }
-    }
-    session.consistency = consistency
-    this.#settings.noteBound(consistency)
-    client.session = session
-    reply.ok()
+    clientConsistency(session, args, reply, this.#settings, this.#aimer?.pools ?? [this.#pool])
     return DONE
   }
 

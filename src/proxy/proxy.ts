@@ -15,6 +15,9 @@ import { Calls } from './calls.ts'
 import { consistencyText } from './consistency.ts'
 import { Copy } from './copy.ts'
 import { Held } from './held.ts'
+import { NearCache } from './near/near-cache.ts'
+import { NearLink } from './near/near-link.ts'
+import { PartReads } from './near/part-reads.ts'
 import { Pool } from './pool.ts'
 import type { Session } from './session.ts'
 import { Settings } from './settings.ts'
@@ -36,12 +39,15 @@ export class ReplicatingProxy implements Router {
   #held: Held
   #calls: Calls
   #database: number
+  /** Reads of what the copy does not keep; null while it keeps everything. */
+  #part: PartReads | null
   #heartbeat: NodeJS.Timeout | null = null
 
   constructor(engine: Engine, replication: Replication, address: UpstreamAddress, endpoint: Endpoint) {
     const { stats } = this
     const settings = new Settings(engine.config)
-    const copy = new Copy(engine, replication, settings)
+    // Offsets are those of the upstream's stream, whatever part of it is kept.
+    const copy = new Copy(engine, replication.part ?? replication, settings)
     const held = new Held(engine, settings, stats)
     const pool = new Pool(endpoint, {
       tls: () => replication.tls(),
@@ -66,12 +72,40 @@ export class ReplicatingProxy implements Router {
     this.#held = held
     this.copy = copy
     this.pool = pool
-    this.#calls = new Calls({ engine, copy, held, pool, settings, stats })
+    this.#part = this.#partReads(address)
+    this.#calls = new Calls({ engine, copy, held, pool, settings, stats, part: this.#part })
+  }
+
+  #partReads({ user, password }: UpstreamAddress): PartReads | null {
+    const { copy, pool, stats } = this
+    const engine = this.#engine
+    const { part } = this.#replication
+    if (part === null) return null
+    const cache = new NearCache()
+    const link = new NearLink({
+      user,
+      password,
+      copy,
+      unixMs: () => engine.unixMs,
+      endpoint: () => pool.endpoint,
+      tls: () => this.#replication.tls(),
+      log: (text) => engine.log('warning', text),
+      onInvalidated: (key) => cache.invalidate(key),
+      onEverything: () => cache.everything(),
+      onProgress: () => this.#held.wakeSoon(),
+      onRoundTrip: (milliseconds) => stats.roundTrip(milliseconds),
+    })
+    const { config } = engine
+    const limit = () => cache.limit(config.get('near-cache-max-entries'), config.get('near-cache-max-bytes'))
+    limit()
+    config.on('near-cache-max-entries', limit)
+    config.on('near-cache-max-bytes', limit)
+    return new PartReads({ engine, part, copy, settings: this.#settings, cache, link })
   }
 
   /** `restored`: the data set of a former life is here already. */
   start(restored: boolean): void {
-    this.copy.isReady ||= restored
+    this.copy.isReady ||= restored && this.#part === null
     this.#beat()
   }
 
@@ -79,6 +113,7 @@ export class ReplicatingProxy implements Router {
     if (this.#heartbeat !== null) clearTimeout(this.#heartbeat)
     this.#heartbeat = null
     this.#held.stop()
+    this.#part?.stop()
     this.pool.stop()
   }
 
@@ -87,10 +122,13 @@ export class ReplicatingProxy implements Router {
     const wait = Math.max(HEARTBEAT_MIN_MS, Math.min(HEARTBEAT_MS, this.#settings.smallestBoundMs / 4))
     this.#heartbeat = setTimeout(() => this.#beat(), wait)
     this.pool.shared(this.#database, 2).connection?.date()
+    this.#part?.beat()
   }
 
   cron(): void {
-    this.pool.cron(this.#engine.config.get('repl-timeout') * 1000)
+    const longestMs = this.#engine.config.get('repl-timeout') * 1000
+    this.pool.cron(longestMs)
+    this.#part?.cron(longestMs)
   }
 
   // ---- what happens elsewhere --------------------------------------------------------------------------------------
@@ -99,7 +137,9 @@ export class ReplicatingProxy implements Router {
   linkChanged(): void {
     this.copy.refresh()
     const { upstream } = this.#replication
+    const { endpoint } = this.pool
     if (upstream !== null) this.pool.moveTo({ host: upstream.host, port: upstream.port })
+    if (this.pool.endpoint !== endpoint) this.#part?.moved()
     this.#held.wakeSoon()
   }
 
@@ -155,6 +195,7 @@ export class ReplicatingProxy implements Router {
       proxy_connections_lost: pool.lost,
       proxy_clients_waiting: this.#held.count,
       ...stats.fields(),
+      ...this.#part?.fields(),
     }
   }
 }

@@ -44,6 +44,7 @@ export class Session implements Receiver {
   timer: NodeJS.Timeout | null = null
   isGone = false
   #probes: Map<Copy, Probe> | null = null
+  #whenAnswered: (() => void)[] = []
   #late: Late[] = []
 
   constructor(client: Client, consistency: Consistency, copy: Copy) {
@@ -120,9 +121,15 @@ export class Session implements Receiver {
     else this.client.transport.writeText(line)
   }
 
+  /** Called when all that is due has come, or is known not to. */
+  whenAnswered(then: () => void): void {
+    this.#whenAnswered.push(then)
+  }
+
   answered(count: number): void {
     this.outstanding -= count
     if (this.outstanding > 0) return
+    if (this.#whenAnswered.length > 0) for (const then of this.#whenAnswered.splice(0)) then()
     this.connection = null
     if (this.blocking === null) return
     this.blocking = null

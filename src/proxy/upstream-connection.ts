@@ -58,6 +58,10 @@ export interface ConnectionSetup {
   onUncertain(count: number): void
   /** What is read from this upstream. */
   readonly copy: Copy
+  /** Requests of the connection itself before any other; one that is refused ends it. */
+  readonly greeting?: readonly (readonly string[])[]
+  /** A push of the upstream; without it they are dropped. */
+  onPush?(frame: Buffer): void
   /**
    * In a cluster: a request was not run, because its keys are elsewhere. True if it is sent there, and the receiver gets
    * that reply; false if it gets this one. Requests are kept until they are answered where this is given.
@@ -86,6 +90,8 @@ interface Run {
   sentAt: number
   /** Gets the bytes of the last reply. */
   take: ((reply: Buffer) => void) | null
+  /** Called when there will be none. */
+  readonly lost?: () => void
   /** Kept while they may be redirected; the first is that of the next reply. */
   requests: Buffer[] | null
   /** What one of the replies in front said. */
@@ -99,6 +105,7 @@ export interface Special {
   /** Replies in front of its own that nobody is to see. */
   readonly skip: number
   readonly take: ((reply: Buffer) => void) | null
+  readonly lost?: () => void
 }
 
 /** Of a request of the connection's own, whose reply no client waits for. */
@@ -195,7 +202,7 @@ export class UpstreamConnection {
   }
 
   #greet(): void {
-    const { user, password, resp, database } = this.#setup
+    const { user, password, resp, database, greeting } = this.#setup
     const login = password === '' ? [] : ['AUTH', user === '' ? 'default' : user, password]
     if (resp === 3) this.#ask(['HELLO', '3', ...login])
     else if (login.length > 0) this.#ask(user === '' ? ['AUTH', password] : login)
@@ -203,6 +210,7 @@ export class UpstreamConnection {
     this.#ask(['CLIENT', 'ID'], (reply) => {
       this.upstreamId = Number(reply.latin1Slice(1, reply.length - 2))
     })
+    for (const request of greeting ?? []) this.#ask(request)
     const probe = new Probe()
     probe.sentAtMs = this.#setup.unixMs()
     this.#ask(['INFO', 'replication'], (reply) => {
@@ -348,6 +356,8 @@ export class UpstreamConnection {
         if (scanner.type !== PUSH) run!.skip--
         if (scanner.type === MINUS && run!.requests !== null) this.#noteRedirect(run!, buffer, pos, end)
         if (frames > 0) this.#handOn(run!, buffer, start, pos, frames)
+        if (scanner.type === PUSH) this.#setup.onPush?.(Buffer.concat([...this.#pieces, buffer.subarray(pos, end)]))
+        if (this.isClosed) return
         this.#pieces.length = 0
         frames = 0
         pos = end
@@ -431,11 +441,12 @@ export class UpstreamConnection {
     this.#socket.destroy()
     let uncertain = 0
     for (let i = this.#head; i < this.#runs.length; i++) {
-      const { session, isWrite, left, muted } = this.#runs[i]!
+      const { session, isWrite, left, muted, lost } = this.#runs[i]!
+      lost?.()
       if (session === null) continue
       const isSent = i < this.#unsent
       if (isWrite && isSent) uncertain += left
-      if (!muted) session.refuse(isSent ? (isWrite ? UNCERTAIN : NOT_READ) : NOT_SENT, left)
+      if (!muted) session.refuse(isWrite ? (isSent ? UNCERTAIN : NOT_SENT) : NOT_READ, left)
       session.answered(left)
     }
     for (const probe of [this.#probe, ...this.#probes]) if (probe?.state === 'asked') probe.state = 'failed'

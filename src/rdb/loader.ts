@@ -26,6 +26,8 @@ export interface LoaderOptions {
   log: (level: 'debug' | 'notice' | 'warning', text: string) => void
   /** The stream is one that we can read; nothing was stored yet. A replica empties its databases here. */
   onHeader?: (version: number) => void
+  /** Keys that are not wanted are left out; `type` is one of record.ts. */
+  accepts?: (database: number, key: Buffer, type: number) => boolean
   /** A key was left out because it is past its time. */
   onExpired?: (database: number, key: Buffer) => void
 }
@@ -130,6 +132,7 @@ export class RdbLoader {
   key(key: Buffer, value: RdbValue, expireAt: number, idleSeconds: number, frequency: number): void {
     const options = this.#options
     const keyspace = this.#keyspace
+    if (options.accepts?.(keyspace.id, key, value.type) === false) return
     if (expireAt !== NO_EXPIRE && expireAt < options.unixMs && !options.keepExpired) {
       this.keysExpired++
       options.onExpired?.(keyspace.id, key)

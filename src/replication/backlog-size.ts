@@ -2,6 +2,7 @@
  * How large the backlog is, and whether there is one. Unless set, `repl-backlog-size` is what the last minute wrote, within
  * 16 MB and 256 MB; a primary that has had no replica for `repl-backlog-ttl` frees it, and with it its name.
  */
+import type { ReplicationHost } from '../commands/host.ts'
 import type { Replication } from './replication.ts'
 
 const AUTO_SECONDS = 60
@@ -53,5 +54,17 @@ export class BacklogSize {
     if (engine.now - replicaSet.noneSinceMs <= ttl * 1000) return
     this.#replication.freeBacklog()
     engine.log('notice', `Replication backlog freed after ${ttl} seconds without connected replicas.`)
+  }
+}
+
+/** What INFO tells of the backlog. */
+export function backlogInfo({ stream, engine }: Replication): ReplicationHost['backlog'] {
+  const { backlog } = stream
+  stream.flush()
+  return {
+    active: backlog !== null,
+    size: engine.config.get('repl-backlog-size'),
+    firstByteOffset: backlog === null ? 0 : backlog.oldest + 1,
+    histlen: backlog?.histlen ?? 0,
   }
 }

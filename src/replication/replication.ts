@@ -16,16 +16,19 @@ import type {
 } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Tls } from '../tls/dial.ts'
-import { BacklogSize } from './backlog-size.ts'
+import { BacklogSize, backlogInfo } from './backlog-size.ts'
 import { Counters } from './counters.ts'
 import { Failover } from './failover.ts'
 import { FilteredFeeds } from './filtered/feeds.ts'
-import { filterOf } from './filtered/filter.ts'
+import { type Filter, filterOf } from './filtered/filter.ts'
+import { partOf } from './filtered/part.ts'
+import { PartFollower } from './filtered/part-follower.ts'
 import { History, NO_ID } from './history.ts'
 import { LostWrites } from './lost-writes.ts'
 import { FullSync, type SnapshotFile } from './primary/full-sync.ts'
 import { type Feed, Psync } from './primary/psync.ts'
 import { Replicas } from './primary/replicas.ts'
+import { replicaOf } from './replica-of.ts'
 import { type ExpiredKey, feedExpired } from './restore.ts'
 import { ResyncLog } from './resync-log.ts'
 import { ReplicationStream } from './stream.ts'
@@ -74,6 +77,10 @@ export class Replication implements ReplicationHost, LinkOwner {
   tls: () => Tls = () => null
   /** Shards of a cluster, in a proxy before one: then there is no primary, and nevertheless others decide about writes. */
   merged: { readonly isComplete: boolean } | null = null
+  /** Of a primary's data only a part is kept (`replica-filter-*`): then it is followed through this; else null. */
+  readonly part: PartFollower | null
+  /** More of the primary's stream was applied, of which this server's own stream may show nothing. */
+  onPartApplied: () => void = () => {}
 
   #psync: Psync
   #file: SnapshotFile
@@ -111,6 +118,9 @@ export class Replication implements ReplicationHost, LinkOwner {
     engine.config.on('repl-backlog-size', () => {
       if (this.stream.backlog !== null) this.stream.backlog.size = engine.config.get('repl-backlog-size')
     })
+    const part = partOf(engine.config)
+    this.part = part === null ? null : new PartFollower(this, part)
+    this.stream.takesApplied = part !== null
     const shown = ['replica-serve-stale-data', 'replica-read-only', 'sync-reads'] as const
     for (const name of shown) engine.config.on(name, () => this.linkChanged())
   }
@@ -135,7 +145,7 @@ export class Replication implements ReplicationHost, LinkOwner {
 
   /** What is written here goes into the stream only while this server decides about writes. */
   #connectStream(): void {
-    const active = this.stream.backlog !== null && this.#link === null
+    const active = this.stream.backlog !== null && (this.#link === null || this.part !== null)
     this.engine.executor.sinks.replication = active ? this.stream : null
   }
 
@@ -144,6 +154,8 @@ export class Replication implements ReplicationHost, LinkOwner {
    * former life go on under the old name. redis 7.0.15 server.c loadDataFromDisk
    */
   restore(replid: string, offset: number, streamDb: number, asReplica: boolean): void {
+    // Everything is loaded anew: the filter may be another one now.
+    if (asReplica && this.part !== null) return
     this.history.offset = offset
     if (asReplica) {
       this.history.replid = replid
@@ -178,34 +190,12 @@ export class Replication implements ReplicationHost, LinkOwner {
   }
 
   replicaOf(target: { host: string; port: number } | null, client: Client): string {
-    const { log } = this.engine
-    if (this.handover.isActive) return '-ERR REPLICAOF not allowed while failing over.'
-    const who = `id=${client.id} addr=${client.transport.remoteAddress}`
-    if (target === null) {
-      if (this.#link !== null) {
-        this.counters.promoted(client.name, this.#link.downSinceMs, this.engine.unixMs)
-        this.promote()
-        log('notice', `MASTER MODE enabled (user request from '${who}')`)
-      }
-      return 'OK'
-    }
-    const isRefused = this.guard.refused !== null
-    this.guard.asked()
-    if (
-      !isRefused &&
-      this.#link !== null &&
-      this.#link.host.toLowerCase() === target.host.toLowerCase() &&
-      this.#link.port === target.port
-    ) {
-      log(
-        'notice',
-        'REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.',
-      )
-      return 'OK Already connected to specified master'
-    }
-    this.follow(target.host, target.port)
-    log('notice', `REPLICAOF ${target.host}:${target.port} enabled (user request from '${who}')`)
-    return 'OK'
+    return replicaOf(this, target, client)
+  }
+
+  /** To the primary; null in a primary. */
+  get link(): UpstreamLink | null {
+    return this.#link
   }
 
   /** Becomes a replica of this primary. A history of its own is offered to it: the primary may know it. */
@@ -222,7 +212,8 @@ export class Replication implements ReplicationHost, LinkOwner {
       if (this.stream.backlog === null) this.createBacklog()
       this.#roleChanged(`replica of ${host}:${port}`)
     }
-    this.#link = new UpstreamLink(this, host, port)
+    this.#link = new UpstreamLink(this.part ?? this, host, port)
+    this.part?.attach(this.#link)
     engine.config.setDerived('replicaof', `${host} ${port}`)
     this.#connectStream()
     this.linkChanged()
@@ -234,6 +225,7 @@ export class Replication implements ReplicationHost, LinkOwner {
     if (this.#link === null) return
     this.#link.stop()
     this.#link = null
+    this.part?.attach(null)
     this.canResume = false
     this.lostWrites.decided()
     this.lastDatabase = 0
@@ -320,7 +312,7 @@ export class Replication implements ReplicationHost, LinkOwner {
 
   /** Database in which the primary's stream is, while this server is a replica. */
   get streamDatabase(): number {
-    return this.#link?.applier?.client.db ?? this.lastDatabase
+    return this.part !== null ? this.stream.database : (this.#link?.applier?.client.db ?? this.lastDatabase)
   }
 
   forgetHistory(): void {
@@ -364,10 +356,12 @@ export class Replication implements ReplicationHost, LinkOwner {
     this.engine.store.libraries.flush()
   }
 
-  /** What a replica that logged in as this client's user follows; undefined when there are too many filters. */
-  feedFor(client: Client): Feed | undefined {
+  /** What a replica follows that logged in as this client's user, and asks for a part; undefined when there are too many. */
+  feedFor(client: Client, wanted: Filter | null): Feed | undefined {
     const filter = filterOf(client.account)
-    return filter === null ? this : this.filtered.of(filter)
+    if (filter !== null) return this.filtered.of(filter)
+    // Who gets everything can leave out the rest itself.
+    return wanted === null ? this : (this.filtered.of(wanted) ?? this)
   }
 
   get failoverState(): string {
@@ -430,6 +424,10 @@ export class Replication implements ReplicationHost, LinkOwner {
   get offset(): number {
     return this.history.offset
   }
+  /** Of the primary's stream. */
+  get upstreamOffset(): number {
+    return this.part?.history.offset ?? this.offset
+  }
   get secondOffset(): number {
     return this.history.secondOffset
   }
@@ -461,19 +459,16 @@ export class Replication implements ReplicationHost, LinkOwner {
     return this.filtered.replicas
   }
 
-  get upstream(): UpstreamInfo | null {
-    return this.#link === null ? null : upstreamInfo(this.#link, this.engine, this.offset)
+  get replicaFilter(): ReplicationHost['replicaFilter'] {
+    return this.part?.counts ?? null
   }
 
-  get backlog(): { active: boolean; size: number; firstByteOffset: number; histlen: number } {
-    const { backlog } = this.stream
-    this.stream.flush()
-    return {
-      active: backlog !== null,
-      size: this.engine.config.get('repl-backlog-size'),
-      firstByteOffset: backlog === null ? 0 : backlog.oldest + 1,
-      histlen: backlog?.histlen ?? 0,
-    }
+  get upstream(): UpstreamInfo | null {
+    return this.#link === null ? null : upstreamInfo(this.#link, this.engine, this.upstreamOffset)
+  }
+
+  get backlog(): ReplicationHost['backlog'] {
+    return backlogInfo(this)
   }
 
   get lastSnapshot(): { durationMs: number; bytes: number } {
@@ -493,6 +488,7 @@ export class Replication implements ReplicationHost, LinkOwner {
 
   cron(): void {
     this.#link?.cron()
+    this.part?.cron()
     this.handover.look()
     // A PING would put whom the failover waits for behind again.
     this.replicaSet.cron(!this.handover.isActive)
@@ -511,6 +507,7 @@ export class Replication implements ReplicationHost, LinkOwner {
 
   stop(): void {
     this.#link?.stop()
+    this.part?.stop()
     this.fullSync.abort()
     this.replicaSet.budget.stop()
     this.filtered.stop()

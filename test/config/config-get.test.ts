@@ -75,6 +75,6 @@ test('limits of 64 bits can be set again to what is shown', () => {
 })
 
 test('the table holds all directives of redis-server and those of Tandem, each with a summary', () => {
-  assert.equal(OPTIONS.length, 178 + 22)
+  assert.equal(OPTIONS.length, 178 + 27)
   for (const option of OPTIONS) assert.notEqual(option.summary, '', option.name)
 })

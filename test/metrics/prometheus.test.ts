@@ -20,7 +20,8 @@ const MAY_BE_EMPTY = new Set(['Resynchronisations', 'Garbage collection', 'Conne
 const file = fileCleanup()
 const primary = await startTandem(file)
 const replica = await startTandem(file)
-const proxy = await startTandem(file, { args: ['--proxy-upstream', `redis://127.0.0.1:${primary.port}`] })
+const proxyArgs = ['--proxy-upstream', `redis://127.0.0.1:${primary.port}`, '--replica-filter-keys', 'key']
+const proxy = await startTandem(file, { args: proxyArgs })
 const targets = [primary.metricsPort, replica.metricsPort, proxy.metricsPort]
 const prometheus = await startPrometheus(file, { targets, ruleFiles })
 const writer = await connectFor(file, primary.port)
@@ -45,7 +46,7 @@ before(async () => {
         ['GET', 'key'],
         ['GET', 'missing'],
       ]),
-      proxied.pipeline([['GET', 'key'], ['SET', 'proxied', 1], ['PING'], ['GET', 'key']]),
+      proxied.pipeline([['GET', 'outside'], ['GET', 'key'], ['SET', 'proxied', 1], ['PING'], ['GET', 'key']]),
     ]
     // The last ones are cut off by the end of the test.
     for (const batch of batches) batch.catch(() => undefined)

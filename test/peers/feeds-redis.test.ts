@@ -56,6 +56,26 @@ describe('a real redis-server follows Tandem', () => {
     for (const replica of replicas) await sameData(primary!, replica)
   })
 
+  it('gets what was written before its first acknowledgement without losing its link', async () => {
+    const tandem = await startTandem(file)
+    const redis = await startRedis(file)
+    const relay = await startRelay(file, tandem.port)
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
+    await write(primary, writes(9, 500))
+    relay.delay(60)
+    await replica.must('REPLICAOF', '127.0.0.1', relay.port)
+    await waitUntil(
+      async () => {
+        await primary.must('INCR', 'counter')
+        return (await field(replica, 'replication', 'master_link_status')) === 'up'
+      },
+      { what: 'the link', timeoutMs: 20_000 },
+    )
+    await sameData(primary, replica)
+    assert.equal(await field(primary, 'stats', 'sync_partial_ok'), '0')
+    assert.doesNotMatch(tandem.logs(), /generated a reply/)
+  })
+
   it('takes writes that go on while the snapshot is made, and none twice', async () => {
     const tandem = await startTandem(file)
     const redis = await startRedis(file)

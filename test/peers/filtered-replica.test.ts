@@ -213,6 +213,42 @@ describe('a real redis-server as a filtered replica of Tandem', () => {
     assert.equal(await replica.must('EXISTS', 'eu:2'), 0)
   })
 
+  it('gets 2 % of the bytes at most for 1 % of the keys, with the snapshot, and again after a cut', async () => {
+    const tandem = await startTandem(file)
+    const [primary] = (await wires(tandem)) as [Wire]
+    const write = async (from: number, to: number) => {
+      for (let i = from; i < to; i += 100) {
+        const batch = Array.from({ length: 100 }, (_, j) => [
+          'SET',
+          (i + j) % 100 === 0 ? `eu:${i + j}` : `us:${i + j}`,
+          `${i + j} ${'x'.repeat(200)}`,
+        ])
+        await Promise.all(batch.map((command) => primary.must(...(command as [string, ...Argument[]]))))
+      }
+    }
+    await write(0, 10_000)
+    const all = await startRelay(file, tandem.port)
+    const part = await startRelay(file, tandem.port)
+    const whole = await startRedis(file)
+    const [plain] = (await wires(whole)) as [Wire]
+    await plain.must('REPLICAOF', '127.0.0.1', all.port)
+    const [, replica] = await filteredReplica(primary, part.port)
+    await linkUp(plain)
+    await write(10_000, 20_000)
+    part.cutAll()
+    all.cutAll()
+    await write(20_000, 30_000)
+    await Promise.all([linkUp(replica), linkUp(plain)])
+    await same(primary, replica)
+    await sameData(primary, plain)
+    assert.equal(await replica.must('DBSIZE'), 300)
+    const [few, many] = [part.bytes.down, all.bytes.down]
+    assert.ok(few <= many * 0.02, `${few} of ${many} bytes`)
+    assert.equal(await field(primary, 'stats', 'sync_full'), '2')
+    assert.equal(await field(primary, 'stats', 'sync_partial_ok'), '2')
+    process.stdout.write(`# ${few} of ${many} bytes: ${((few / many) * 100).toFixed(2)} %\n`)
+  })
+
   it('hears messages of the channels that its user may read', async () => {
     const tandem = await startTandem(file)
     const [primary] = (await wires(tandem)) as [Wire]

@@ -36,6 +36,8 @@ interface Link {
   /** All that is known of it. */
   peers: Peer[]
   late: Record<Direction, Late[]>
+  /** What is held back of what the target sent. */
+  held: (() => void)[]
 }
 
 /** What is still let through in a direction before something happens, if anything is to happen. */
@@ -56,6 +58,7 @@ export class Relay {
   #replicaDelayMs = 0
   #downDelayMs = 0
   #frozen = false
+  #holds: RegExp | null = null
   #accepted = 0
   readonly bytes: Record<Direction, number> = { down: 0, up: 0 }
 
@@ -142,6 +145,22 @@ export class Relay {
     this.#blocked.clear()
   }
 
+  /** Of links that have sent this in their first bytes, nothing passes from the target until release(). */
+  hold(sent: RegExp): void {
+    this.#holds = sent
+  }
+
+  /** Lets through what hold() kept, in its order. */
+  release(): void {
+    this.#holds = null
+    for (const { held } of this.#links) for (const action of held.splice(0)) action()
+  }
+
+  /** Links that something is held back of. */
+  get holding(): number {
+    return [...this.#links].filter(({ held }) => held.length > 0).length
+  }
+
   /** Links stay open, but nothing passes in either direction until thaw(). */
   freeze(): void {
     this.#frozen = true
@@ -162,7 +181,8 @@ export class Relay {
   #accept(client: Socket): void {
     this.#accepted++
     const target = connect({ port: this.#targetPort, host: this.#targetHost })
-    const link: Link = { client, target, isReplica: undefined, head: '', peers: [], late: { down: [], up: [] } }
+    const late = { down: [], up: [] }
+    const link: Link = { client, target, isReplica: undefined, head: '', peers: [], late, held: [] }
     this.#links.add(link)
     this.#pass(link, client, target, 'up')
     this.#pass(link, target, client, 'down')
@@ -173,7 +193,9 @@ export class Relay {
     from.setNoDelay(true)
     from.on('data', (chunk: Buffer) => {
       if (direction === 'up' && !this.#admits(link, chunk)) return this.#cut(link)
-      this.#later(link, () => this.#forward(link, to, chunk, direction), direction)
+      const action = () => this.#later(link, () => this.#forward(link, to, chunk, direction), direction)
+      if (direction === 'down' && this.#holds?.test(link.head) === true) link.held.push(action)
+      else action()
     })
     from.on('end', () => this.#later(link, () => to.end(), direction))
     from.on('error', () => undefined)

@@ -97,7 +97,8 @@ export class FilteredFeeds implements StreamSink {
     const ttl = engine.config.get('repl-backlog-ttl')
     for (const feed of [...this.list]) {
       for (const replica of [...feed.replicaSet.list]) {
-        if (filterOf(replica.client.account)?.text === feed.filter.text) continue
+        const filter = filterOf(replica.client.account) ?? replica.announced.filter
+        if (filter?.text === feed.filter.text) continue
         engine.log(
           'warning',
           `Replica ${replica.name} may read other keys now: closing its link, so that it asks again`,

@@ -8,6 +8,7 @@ import type { Client } from '../../commands/client.ts'
 import { errors } from '../../commands/errors.ts'
 import type { CallLike } from '../../commands/host.ts'
 import { splitLine } from '../../resp/inline.ts'
+import { Filter } from '../filtered/filter.ts'
 import type { History } from '../history.ts'
 import type { Replication } from '../replication.ts'
 import type { ReplicationStream } from '../stream.ts'
@@ -58,9 +59,9 @@ export class Psync {
     if (engine.isReplica && !replication.linkUp) {
       return reply.error("NOMASTERLINK Can't SYNC while not connected with my master")
     }
-    const feed = replication.feedFor(client)
-    if (feed === undefined) return reply.error('ERR Too many different filters of replicas')
     const announced = this.#of(client)
+    const feed = replication.feedFor(client, announced.filter)
+    if (feed === undefined) return reply.error('ERR Too many different filters of replicas')
     if (feed !== replication && !announced.capaEof) {
       return reply.error('ERR Filtered replica requires EOF capability')
     }
@@ -198,6 +199,10 @@ export class Psync {
         return null
       case 'rdb-filter-only':
         return filterOnly(announced, value)
+      case 'tandem-filter-keys':
+        // A Tandem that keeps a part: it need not be sent the rest.
+        announced.filter = new Filter(value.split(' '), null)
+        return null
       case 'version':
         // Valkey 8 says its version and expects OK.
         announced.version = value

@@ -3,6 +3,7 @@
  * acknowledged it.
  */
 import type { Client } from '../../commands/client.ts'
+import type { Filter } from '../filtered/filter.ts'
 
 export type ReplicaState = 'wait_bgsave' | 'send_bulk' | 'online'
 
@@ -19,6 +20,8 @@ export interface Announced {
   excludeData: boolean
   excludeFunctions: boolean
   version: string
+  /** REPLCONF tandem-filter-keys: it keeps these keys only; null without. */
+  filter: Filter | null
 }
 
 export function nothingAnnounced(): Announced {
@@ -32,6 +35,7 @@ export function nothingAnnounced(): Announced {
     excludeData: false,
     excludeFunctions: false,
     version: '',
+    filter: null,
   }
 }
 

@@ -243,7 +243,10 @@ export class Replicas {
     if (replica.streamWaitsForAck && replica.state === 'online') {
       replica.streamWaitsForAck = false
       this.#engine.log('notice', `Synchronization with replica ${replica.name} succeeded`)
-      this.feed(replica)
+      // Not within the replica's own request, whose reply it would be taken for.
+      setImmediate(() => {
+        if (!replica.client.closing) this.feed(replica)
+      })
     }
     this.onAck()
   }
@@ -292,7 +295,7 @@ export class Replicas {
 
   /** What is in the stream is for this server to say. */
   get #speaks(): boolean {
-    return this.#ownStream || !this.#engine.isReplica
+    return this.#ownStream || this.#stream.takesApplied || !this.#engine.isReplica
   }
 
   /** Replicas whose last acknowledgement is recent enough for min-replicas-to-write; a lag of 0 takes all that are online. */

@@ -9,6 +9,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import type { SyncRefusal } from '../../commands/host.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { type RdbHandler, RdbReader } from '../../rdb/reader.ts'
+import type { RdbValue } from '../../rdb/value-decoder.ts'
 
 const READ_BYTES = 256 * 1024
 const SLICE_MS = 10
@@ -61,24 +62,35 @@ export class ShrinkGuard {
   }
 }
 
+type Accepts = (database: number, key: Buffer, type: number) => boolean
+
 class KeyCounter implements RdbHandler {
   keys = 0
+  #database = 0
+  #accepts: Accepts | undefined
+
+  constructor(accepts: Accepts | undefined) {
+    this.#accepts = accepts
+  }
+
   header(): void {}
   aux(): void {}
   library(): void {}
-  selectDatabase(): void {}
+  selectDatabase(database: number): void {
+    this.#database = database
+  }
   resizeDatabase(): void {}
-  key(): void {
-    this.keys++
+  key(key: Buffer, value: RdbValue): void {
+    if (this.#accepts?.(this.#database, key, value.type) !== false) this.keys++
   }
   emptyKey(): void {}
   warning(): void {}
   end(): void {}
 }
 
-/** Reads an RDB file in slices, with other events between them. Rejects with RdbError or an error of the file. */
-export async function countKeys(path: string): Promise<number> {
-  const counter = new KeyCounter()
+/** Reads an RDB file in slices, with other events between them; `accepts` as of a loader. Rejects with RdbError or an error of the file. */
+export async function countKeys(path: string, accepts?: Accepts): Promise<number> {
+  const counter = new KeyCounter(accepts)
   const reader = new RdbReader(counter, { checksum: false })
   const file = openSync(path, 'r')
   try {

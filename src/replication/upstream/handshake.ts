@@ -3,6 +3,7 @@
  * rest goes out in one piece, as redis 7.0.15 replication.c syncWithMaster does. Each step judges its own reply.
  */
 import type { Config } from '../../config/config.ts'
+import { partOf } from '../filtered/part.ts'
 
 export interface HandshakeStep {
   name: string
@@ -57,6 +58,16 @@ export const handshakeSteps: readonly HandshakeStep[] = [
       return config.get('repl-ack-period') > 0 ? [...words, 'capa', 'ack'] : words
     },
     judge: (reply) => optional(reply, 'capa'),
+  },
+  {
+    name: 'filter',
+    // A Tandem then leaves out the rest itself; a redis-server does not understand. A proxy has to follow the whole stream:
+    // what its upstream says of its offset is of that one.
+    request: (config) => {
+      const keys = config.get('proxy-upstream') === '' ? (partOf(config)?.keysAlone ?? '') : ''
+      return keys === '' ? null : ['REPLCONF', 'tandem-filter-keys', keys]
+    },
+    judge: () => GO_ON,
   },
 ]
 

@@ -6,13 +6,15 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Engine } from '../../engine/engine.ts'
-import { RdbLoader } from '../../rdb/loader.ts'
+import { type LoaderOptions, RdbLoader } from '../../rdb/loader.ts'
 import { countKeys } from './guard.ts'
 import { Staged } from './staged.ts'
 
 const MARK_BYTES = 40
 const READ_BYTES = 256 * 1024
 const SLICE_MS = 10
+
+type RdbLoaderAccepts = NonNullable<LoaderOptions['accepts']>
 
 export interface LoadedPayload {
   /** Database that the stream goes on in; -1 if the payload does not say. */
@@ -63,10 +65,11 @@ export class Payload {
   #onEmpty: () => void
   #takeOver: (staged: Staged) => Promise<void> | void
   #staged: Staged | null = null
+  #accepts: RdbLoaderAccepts | undefined
 
   /**
-   * `onEmpty` is called when the old data is about to be dropped, `takeOver` when a second data set is complete. Throws
-   * when the temporary file cannot be made.
+   * `onEmpty` is called when the old data is about to be dropped, `takeOver` when a second data set is complete, `accepts`
+   * for each key where only some are wanted. Throws when the temporary file cannot be made.
    */
   constructor(
     engine: Engine,
@@ -77,7 +80,9 @@ export class Payload {
       onEmpty()
       staged.takeOver()
     },
+    accepts?: RdbLoaderAccepts,
   ) {
+    this.#accepts = accepts
     this.#takeOver = takeOver
     this.#engine = engine
     this.framing = framing
@@ -97,6 +102,7 @@ export class Payload {
       unixMs: engine.now,
       // Only the primary decides that a key is gone.
       keepExpired: true,
+      ...(this.#accepts === undefined ? {} : { accepts: this.#accepts }),
       checksum: engine.config.get('rdbchecksum'),
       access: policy.includes('lfu') ? 'lfu' : policy.includes('lru') ? 'lru' : 'none',
       log: (level, text) => engine.log(level, text),
@@ -140,7 +146,7 @@ export class Payload {
 
   /** Of a complete payload. */
   async countKeys(): Promise<number> {
-    return this.#staged === null ? countKeys(this.#path) : this.#staged.store.keys
+    return this.#staged === null ? countKeys(this.#path, this.#accepts) : this.#staged.store.keys
   }
 
   /** Loads what was received, in slices with other events between them. Rejects with RdbError or an error of the file. */
@@ -177,6 +183,11 @@ export class Payload {
     const { config } = this.#engine
     closeSync(this.#file)
     this.#file = -1
+    if (this.#accepts !== undefined) {
+      // It has more than is kept here.
+      rmSync(this.#path, { force: true })
+      return
+    }
     if (config.get('rdb-del-sync-files') && config.get('save').length === 0) {
       this.#engine.log(
         'notice',
