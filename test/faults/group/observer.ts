@@ -2,7 +2,7 @@
  * Looks at all nodes as a monitoring system does, several times a second: role, history, offset (the numbers of INFO
  * are those of /metrics). From that it says, for each change of the primary, how far the old one was ahead of where the
  * new one went on, and what it wrote when it was the primary no longer: what may be lost then is that, and what was
- * written between two looks.
+ * written between two looks or by a primary that no replica followed.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { info } from '../../support/replicas.ts'
@@ -19,6 +19,7 @@ interface Sample {
   readonly offset: number
   /** 1-based, the first that the old history does not have; -1 when there is none. */
   readonly second: number
+  readonly replicas: number
 }
 
 export class Observer {
@@ -65,16 +66,21 @@ export class Observer {
     return losses
   }
 
-  /** What may have been written without being seen: by the fastest rate seen, over some looks. */
+  /**
+   * What may have been written without being seen: by the fastest rate seen, over some looks, and while a primary had no
+   * replica (one that came back before the Sentinels promoted another): without a backlog its offset does not even grow.
+   */
   get unseenBytes(): number {
     let rate = 0
+    let aloneMs = 0
     for (const samples of this.#samples.values()) {
       for (let i = 1; i < samples.length; i++) {
         const [a, b] = [samples[i - 1]!, samples[i]!]
         if (a.replid === b.replid && b.atMs > a.atMs) rate = Math.max(rate, (b.offset - a.offset) / (b.atMs - a.atMs))
+        if (a.role === 'master' && a.replicas === 0) aloneMs += b.atMs - a.atMs
       }
     }
-    return Math.ceil(rate * (INTERVAL_MS + ASK_MS) * Math.max(1, this.failovers))
+    return Math.ceil(rate * (aloneMs + (INTERVAL_MS + ASK_MS) * Math.max(1, this.failovers)))
   }
 
   /** How far those who wrote the history of this name had come. */
@@ -100,6 +106,7 @@ export class Observer {
           replid2: told.get('master_replid2') ?? '',
           offset: Number(told.get('master_repl_offset') ?? 0),
           second: Number(told.get('second_repl_offset') ?? -1),
+          replicas: Number(told.get('connected_slaves') ?? 0),
         })
       }
       await pause(INTERVAL_MS)
