@@ -22,6 +22,12 @@ const FENCE_LIMIT_MS = 3000
 const UNSETTLED_MS = 5000
 const ASKED_MAX = 6
 
+/** A slot that changes hands. */
+export interface SlotChange {
+  readonly from: Shard
+  readonly to: Shard
+}
+
 export interface ClusterSetup {
   readonly engine: Engine
   readonly replication: Replication
@@ -213,26 +219,30 @@ export class Cluster {
 
   async #handOver(): Promise<void> {
     if (this.#handingOver || this.#stopped) return
-    const receivers = new Map<number, Shard>()
+    const changes = new Map<number, SlotChange>()
     const involved = new Set<Shard>()
     for (let slot = 0; slot < SLOTS; slot++) {
       const to = this.#wanted[slot]!
       const from = this.ownership.owner(slot)
       if (to === null || to === from || from === null || !to.linkUp) continue
-      receivers.set(slot, to)
-      involved.add(to).add(from)
+      changes.set(slot, { from, to })
+      for (const shard of [from, to, ...this.ownership.hosts(slot)]) involved.add(shard)
       this.ownership.unsettle(slot, this.engine.unixMs + UNSETTLED_MS)
     }
-    if (receivers.size === 0) return
+    if (changes.size === 0) return
     this.#handingOver = true
     try {
-      await new Promise<void>((resolve) => {
-        if (!this.fences.pass([...involved], 'applied', FENCE_LIMIT_MS, resolve)) resolve()
-      })
+      const behind = await this.#applied([...involved])
+      // Not all that it has got may be here yet: at the next look at the map.
+      for (const [slot, { to }] of changes) if (behind.has(to)) changes.delete(slot)
       const [first] = involved
-      const strays = await removeStrays(first!, first!.maintenanceClient(), receivers, () => this.#stopped)
-      for (const [slot, to] of receivers) this.ownership.setOwner(slot, to)
-      this.counts.handedOver += receivers.size
+      const strays = await removeStrays(first!, first!.maintenanceClient(), changes, () => this.#stopped)
+      const database = this.engine.store.databases[0]!
+      for (const [slot, { to }] of changes) {
+        this.ownership.setOwner(slot, to)
+        this.ownership.prune(slot, (key) => database.findKey(key) !== 0)
+      }
+      this.counts.handedOver += changes.size
       this.counts.strays += strays
       if (strays > 0) this.engine.log('warning', `${strays} keys of slots that changed hands were left nowhere`)
     } catch (error) {
@@ -240,6 +250,16 @@ export class Cluster {
     } finally {
       this.#handingOver = false
     }
+  }
+
+  /** Resolves when what these shards have done by now is applied, with those of which that is not known. */
+  #applied(shards: readonly Shard[]): Promise<ReadonlySet<Shard>> {
+    const places = this.fences.ask(shards)
+    const silent = shards.filter((shard) => !places.has(shard))
+    if (places.size === 0) return Promise.resolve(new Set(silent))
+    return new Promise((resolve) => {
+      this.fences.pass(places, 'applied', FENCE_LIMIT_MS, (lost) => resolve(new Set([...silent, ...lost])))
+    })
   }
 
   /** Shards that are no primaries any more and have nothing. */
