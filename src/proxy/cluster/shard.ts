@@ -127,10 +127,9 @@ export class Shard implements LinkOwner {
 
   // ---- how far it is -----------------------------------------------------------------------------------------------
 
-  /** Where the shard is now, behind all that was sent to it; null if it cannot be asked. */
+  /** Where the shard is now, behind all that was sent to it; null if it cannot be asked. The first question connects. */
   probe(): Probe | null {
-    const { connection } = this.pool.shared(0, 2)
-    return connection?.isReady === true ? connection.probe() : null
+    return this.pool.shared(0, 2).connection?.probe() ?? null
   }
 
   /** Read, if not applied. */
