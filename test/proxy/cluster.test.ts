@@ -145,8 +145,7 @@ async function shardLines(proxy: Wire): Promise<ShardLine[]> {
 }
 
 describe('a shard with another primary', () => {
-  const todo = 'with writes going on, a few keys of the copy end up different (README.md says so)'
-  it('is followed from where the copy is, after a planned failover, and after kill -9', { todo }, async () => {
+  it('is followed from where the copy is, after a planned failover, and after kill -9', async () => {
     const cluster = await startCluster(file, 3, 1)
     const tandem = await startClusterProxy(cluster, ['--write-timeout', '10000'])
     const proxy = await connectFor(file, tandem.port)
@@ -159,7 +158,9 @@ describe('a shard with another primary', () => {
     const isLedBy = async (node: RedisPeer) =>
       (await shardLines(proxy)).find(({ addr, link }) => addr === `127.0.0.1:${node.port}` && link === 'up')
     const line = await waitUntil(() => isLedBy(replica), { timeoutMs: 20_000, what: 'the replica to be followed' })
-    assert.deepEqual([line.full, line.partial], [1, 1], 'it resumed')
+    // Perhaps twice: the former primary may have continued the history as a replica.
+    assert.equal(line.full, 1, 'it resumed')
+    assert.ok(line.partial > 0)
     // What a connection may read while the shard changes its primary is not promised: see README.md.
     await planned
 
@@ -189,6 +190,35 @@ describe('a shard with another primary', () => {
     )
     assert.equal(await proxy.must('SET', 'after', 'all'), 'OK')
     assert.equal(await proxy.must('GET', 'after'), 'all')
+  })
+
+  it('is not two shards while the former primary does not know of the other', async () => {
+    const cluster = await startCluster(file, 3, 1)
+    const tandem = await startClusterProxy(cluster)
+    const proxy = await connectFor(file, tandem.port)
+    const first = (await cluster.primaries())[0]!
+    const replica = await replicaOf(cluster, first)
+    const wire = await cluster.wire(replica)
+    process.kill(first.pid, 'SIGSTOP')
+    // At first the others have it for a primary without slots.
+    await wire.must('CLUSTER', 'FAILOVER', 'TAKEOVER')
+    const lineOf = (text: string) => text.split('\n').find((line) => line.includes(`:${first.port}@`))!
+    const known = async () => lineOf(String(await wire.must('CLUSTER', 'NODES'))).split(' ')
+    assert.deepEqual([(await known())[2], (await known()).length], ['master', 8])
+    const isFollowed = async () => {
+      const lines = await shardLines(proxy)
+      assert.equal(lines.length, 3)
+      return lines.some(({ addr, link }) => addr === `127.0.0.1:${replica.port}` && link === 'up')
+    }
+    await waitUntil(isFollowed, { timeoutMs: 20_000, what: 'the replica to be followed' })
+    process.kill(first.pid, 'SIGCONT')
+    for (let i = 0; i < 300; i++) assert.equal(await proxy.must('INCR', `key:${i % 100}`), 1 + Math.floor(i / 100))
+    const isReplica = async () => {
+      assert.equal((await shardLines(proxy)).length, 3)
+      return (await known())[2] === 'slave'
+    }
+    await waitUntil(isReplica, { timeoutMs: 20_000, what: 'the former primary as a replica' })
+    await sameAsShards(cluster, proxy)
   })
 
   it("loses or gains by a full synchronisation only the shard's own keys", async () => {

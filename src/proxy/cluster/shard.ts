@@ -57,7 +57,15 @@ export class Shard implements LinkOwner {
 
   readonly handover = { isHandingOver: false, abort: () => {}, completed: () => {} }
   readonly lostWrites = { save: () => {} }
-  readonly guard = { isWatching: false, refuses: () => false }
+  /** What a former primary has, that is a replica by now, comes from its shard already. */
+  readonly guard = {
+    isWatching: true,
+    refuses: (_: number, replid: string) => {
+      const refuses = this.cluster.ownership.slotsOf(this) === 0 && this.cluster.hasHistory(this, replid)
+      if (refuses) this.engine.log('notice', `${this.name} is no shard of its own: it has the history of another`)
+      return refuses
+    },
+  }
 
   readonly #replication: Replication
   readonly #reply = new ReplyWriter()
