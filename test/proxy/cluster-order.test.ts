@@ -110,16 +110,23 @@ describe('a key that goes from one shard to another', () => {
 
   it('is there all the time, though its arrival waits behind something else', async () => {
     const { from, to, proxy, events, migrate } = await started
+    const others = [`{${MARK}}1`, `{${MARK}}2`] as const
+    for (const other of others) await to.wire.must('SET', other, 1)
+    await eventsUntil(events, `${others[1]} set`)
     from.relay.freezeReplicas()
     to.relay.freezeReplicas()
-    await to.wire.must('DEL', MARK)
+    for (const other of others) await to.wire.must('DEL', other)
     await migrate('{tag}d')
     await to.wire.must('SET', MARK, 'c')
     to.relay.thaw()
     // The removal asks how far the other stream is, which does not move.
     await stays(proxy, '{tag}d', '4')
     from.relay.thaw()
-    assert.deepEqual(await eventsUntil(events, `${MARK} set`), [`${MARK} del`, '{tag}d restore'])
+    assert.deepEqual(await eventsUntil(events, `${MARK} set`), [
+      `${others[0]} del`,
+      `${others[1]} del`,
+      '{tag}d restore',
+    ])
   })
 
   it('arrives behind what its former shard did with it and others', async () => {
