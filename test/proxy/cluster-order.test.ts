@@ -118,10 +118,10 @@ describe('a key that goes from one shard to another', () => {
     for (const other of others) await to.wire.must('DEL', other)
     await migrate('{tag}d')
     await to.wire.must('SET', MARK, 'c')
-    to.relay.thaw()
-    // The removal asks how far the other stream is, which does not move.
-    await stays(proxy, '{tag}d', '4')
     from.relay.thaw()
+    await stays(proxy, '{tag}d', '4')
+    // The arrival comes in one piece with removals, which ask how far the first stream is.
+    to.relay.thaw()
     assert.deepEqual(await eventsUntil(events, `${MARK} set`), [
       `${others[0]} del`,
       `${others[1]} del`,
