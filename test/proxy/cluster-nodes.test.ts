@@ -1,12 +1,15 @@
 /** A cluster that grows and shrinks, one that is reached by TLS, and a proxy that starts again beside its dump file. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { authority, tlsArgs } from '../support/certificates.ts'
 import { fileCleanup } from '../support/cleanup.ts'
-import { startCluster, startClusterNode } from '../support/cluster.ts'
+import { clusterPort, startCluster, startClusterNode } from '../support/cluster.ts'
 import { sameAsShards, shardLines, startClusterProxy } from '../support/cluster-proxy.ts'
 import { proxyField } from '../support/proxy.ts'
+import { type RedisPeer, startRedis } from '../support/redis.ts'
+import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
-import { connectFor } from '../support/wire.ts'
+import { connectFor, type Wire } from '../support/wire.ts'
 import { check } from './checker.ts'
 
 const file = fileCleanup()
@@ -74,3 +77,54 @@ describe('nodes of a cluster', () => {
     assert.equal(await proxy.must('DBSIZE'), 240)
   })
 })
+
+describe('a cluster by TLS', () => {
+  it('is read and written as one without', async () => {
+    const trusted = authority(file)
+    const tls = tlsArgs(trusted.ca, trusted.issue('server'))
+    const nodes = await Promise.all([startTlsNode(tls), startTlsNode(tls)])
+    const wires = await Promise.all(nodes.map(({ node }) => connectFor(file, node.port)))
+    const [one, two] = wires as [Wire, Wire]
+    await one.must('CLUSTER', 'ADDSLOTSRANGE', 0, 9999)
+    await two.must('CLUSTER', 'ADDSLOTSRANGE', 10_000, 16_383)
+    await two.must('CLUSTER', 'SET-CONFIG-EPOCH', 2)
+    await one.must('CLUSTER', 'MEET', '127.0.0.1', nodes[1]!.tlsPort)
+    for (const wire of wires) {
+      await waitUntil(async () => String(await wire.must('CLUSTER', 'INFO')).includes('cluster_state:ok'), {
+        timeoutMs: 20_000,
+        what: 'the cluster',
+      })
+    }
+    const url = `rediss+cluster://127.0.0.1:${nodes[0]!.tlsPort}`
+    const tandem = await startTandem(file, { args: ['--proxy-upstream', url, ...tls] })
+    const proxy = await connectFor(file, tandem.port)
+    await waitUntil(async () => (await proxyField(proxy, 'copy_ready')) === '1', {
+      timeoutMs: 20_000,
+      what: 'the copy',
+    })
+    for (let i = 0; i < 100; i++) assert.equal(await proxy.must('SET', `key:${i}`, i), 'OK')
+    for (let i = 0; i < 100; i++) assert.equal(await proxy.must('GET', `key:${i}`), String(i))
+    assert.deepEqual(
+      (await shardLines(proxy)).map(({ addr, link, slots }) => [addr, link, slots]),
+      nodes.map(({ tlsPort }, i) => [`127.0.0.1:${tlsPort}`, 'up', i === 0 ? 10_000 : 6384]),
+    )
+    assert.equal(await proxy.must('DBSIZE'), 100)
+    assert.equal(Number(await one.must('DBSIZE')) + Number(await two.must('DBSIZE')), 100)
+  })
+})
+
+async function startTlsNode(tls: string[]): Promise<{ node: RedisPeer; tlsPort: number }> {
+  const tlsPort = await clusterPort()
+  const own = [
+    '--cluster-enabled',
+    'yes',
+    '--tls-cluster',
+    'yes',
+    '--tls-replication',
+    'yes',
+    '--tls-auth-clients',
+    'no',
+  ]
+  const node = await startRedis(file, { args: [...own, '--tls-port', String(tlsPort), ...tls] })
+  return { node, tlsPort }
+}

@@ -24,7 +24,7 @@ export interface Cluster {
 }
 
 /** One whose bus port is free as well. */
-async function clusterPort(): Promise<number> {
+export async function clusterPort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
     if ((await isFree(port)) && (await isFree(port + BUS_OFFSET))) return port
