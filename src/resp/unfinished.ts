@@ -81,6 +81,10 @@ export class Unfinished {
     return this.#end - this.parser.requestStart
   }
 
+  get unconsumed(): Buffer {
+    return this.#buf.subarray(this.parser.requestStart, this.#end)
+  }
+
   /** Those behind the arguments of the unfinished request that are complete. */
   get unreadBytes(): number {
     return this.#end - this.parser.pos

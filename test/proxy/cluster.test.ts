@@ -2,42 +2,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { type Cluster, differences, digests, keyDigests, startCluster } from '../support/cluster.ts'
+import { type Cluster, differences, keyDigests, startCluster } from '../support/cluster.ts'
+import { sameAsShards, shardLines, startClusterProxy } from '../support/cluster-proxy.ts'
 import { counts, proxyField } from '../support/proxy.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
-import { field, info, linkUp } from '../support/replicas.ts'
-import { startTandem, type TandemPeer } from '../support/tandem.ts'
+import { field, linkUp } from '../support/replicas.ts'
 import { waitUntil } from '../support/wait-until.ts'
-import { connectFor, isError, type Wire } from '../support/wire.ts'
+import { connectFor, isError } from '../support/wire.ts'
 import { check } from './checker.ts'
 
 const file = fileCleanup()
 const SEED = Number(process.env.SEED ?? 1)
 
-async function startClusterProxy(cluster: Cluster, args: string[] = []): Promise<TandemPeer> {
-  const seeds = cluster.nodes.slice(0, 2).map(({ port }) => `127.0.0.1:${port}`)
-  const tandem = await startTandem(file, { args: ['--proxy-upstream', `cluster://${seeds.join(',')}`, ...args] })
-  const wire = await connectFor(file, tandem.port)
-  await waitUntil(async () => (await proxyField(wire, 'copy_ready')) === '1', { timeoutMs: 20_000, what: 'the copy' })
-  return tandem
-}
-
-/** Waits until the copy has what the shards have, and says what differs at last. */
-async function sameAsShards(cluster: Cluster, proxy: Wire): Promise<void> {
-  let found: string[] = []
-  await waitUntil(
-    async () => {
-      found = differences(await digests(cluster), await keyDigests(proxy))
-      return found.length === 0
-    },
-    { timeoutMs: 15_000, intervalMs: 200, what: () => `equal data: ${found.join('; ')}` },
-  )
-}
-
 describe('a cluster as the upstream', () => {
   it('is read here and written by slot', async () => {
     const cluster = await startCluster(file)
-    const tandem = await startClusterProxy(cluster)
+    const tandem = await startClusterProxy(file, cluster)
     const proxy = await connectFor(file, tandem.port)
     for (let i = 0; i < 300; i++) {
       assert.equal(await proxy.must('SET', `key:${i}`, i), 'OK')
@@ -97,7 +77,7 @@ async function writeAlong(port: number, isOver: () => boolean): Promise<Map<stri
 describe('slots that change hands', () => {
   it('are followed without an old, missing or doubled value while clients read and write', async () => {
     const cluster = await startCluster(file)
-    const tandem = await startClusterProxy(cluster)
+    const tandem = await startClusterProxy(file, cluster)
     const proxy = await connectFor(file, tandem.port)
     let isOver = false
     const writing = writeAlong(tandem.port, () => isOver)
@@ -128,27 +108,10 @@ describe('slots that change hands', () => {
   })
 })
 
-interface ShardLine {
-  addr: string
-  link: string
-  full: number
-  partial: number
-  slots: number
-}
-
-async function shardLines(proxy: Wire): Promise<ShardLine[]> {
-  const fields = [...(await info(proxy, 'proxy'))].filter(([name]) => /^proxy_shard\d/.test(name))
-  return fields.map(([, text]) => {
-    const of = Object.fromEntries(text.split(',').map((pair) => pair.split('=')))
-    return { ...of, full: Number(of.full), partial: Number(of.partial), slots: Number(of.slots) } as ShardLine
-  })
-}
-
 describe('a shard with another primary', () => {
-  const todo = 'with writes going on, a few keys of the copy end up different (README.md says so)'
-  it('is followed from where the copy is, after a planned failover, and after kill -9', { todo }, async () => {
+  it('is followed from where the copy is, after a planned failover, and after kill -9', async () => {
     const cluster = await startCluster(file, 3, 1)
-    const tandem = await startClusterProxy(cluster, ['--write-timeout', '10000'])
+    const tandem = await startClusterProxy(file, cluster, ['--write-timeout', '10000'])
     const proxy = await connectFor(file, tandem.port)
     const first = (await cluster.primaries())[0]!
     const replica = await replicaOf(cluster, first)
@@ -159,9 +122,10 @@ describe('a shard with another primary', () => {
     const isLedBy = async (node: RedisPeer) =>
       (await shardLines(proxy)).find(({ addr, link }) => addr === `127.0.0.1:${node.port}` && link === 'up')
     const line = await waitUntil(() => isLedBy(replica), { timeoutMs: 20_000, what: 'the replica to be followed' })
-    assert.deepEqual([line.full, line.partial], [1, 1], 'it resumed')
-    // What a connection may read while the shard changes its primary is not promised: see README.md.
-    await planned
+    // Perhaps twice: the former primary may have continued the history as a replica.
+    assert.equal(line.full, 1, 'it resumed')
+    assert.ok(line.partial > 0)
+    assert.deepEqual((await planned).violations.slice(0, 3), [], `seed ${SEED}`)
 
     // The other way round, without warning.
     await waitUntil(
@@ -191,9 +155,38 @@ describe('a shard with another primary', () => {
     assert.equal(await proxy.must('GET', 'after'), 'all')
   })
 
+  it('is not two shards while the former primary does not know of the other', async () => {
+    const cluster = await startCluster(file, 3, 1)
+    const tandem = await startClusterProxy(file, cluster)
+    const proxy = await connectFor(file, tandem.port)
+    const first = (await cluster.primaries())[0]!
+    const replica = await replicaOf(cluster, first)
+    const wire = await cluster.wire(replica)
+    process.kill(first.pid, 'SIGSTOP')
+    // At first the others have it for a primary without slots.
+    await wire.must('CLUSTER', 'FAILOVER', 'TAKEOVER')
+    const lineOf = (text: string) => text.split('\n').find((line) => line.includes(`:${first.port}@`))!
+    const known = async () => lineOf(String(await wire.must('CLUSTER', 'NODES'))).split(' ')
+    assert.deepEqual([(await known())[2], (await known()).length], ['master', 8])
+    const isFollowed = async () => {
+      const lines = await shardLines(proxy)
+      assert.equal(lines.length, 3)
+      return lines.some(({ addr, link }) => addr === `127.0.0.1:${replica.port}` && link === 'up')
+    }
+    await waitUntil(isFollowed, { timeoutMs: 20_000, what: 'the replica to be followed' })
+    process.kill(first.pid, 'SIGCONT')
+    for (let i = 0; i < 300; i++) assert.equal(await proxy.must('INCR', `key:${i % 100}`), 1 + Math.floor(i / 100))
+    const isReplica = async () => {
+      assert.equal((await shardLines(proxy)).length, 3)
+      return (await known())[2] === 'slave'
+    }
+    await waitUntil(isReplica, { timeoutMs: 20_000, what: 'the former primary as a replica' })
+    await sameAsShards(cluster, proxy)
+  })
+
   it("loses or gains by a full synchronisation only the shard's own keys", async () => {
     const cluster = await startCluster(file)
-    const tandem = await startClusterProxy(cluster)
+    const tandem = await startClusterProxy(file, cluster)
     const follower = await startRedis(file, { args: ['--replicaof', '127.0.0.1', String(tandem.port)] })
     const proxy = await connectFor(file, tandem.port)
     const below = await connectFor(file, follower.port)
@@ -244,7 +237,7 @@ async function replicaOf(cluster: Cluster, primary: RedisPeer): Promise<RedisPee
 describe('what has no keys, and what has several', () => {
   it('goes to all shards, to one, or stays here', async () => {
     const cluster = await startCluster(file)
-    const tandem = await startClusterProxy(cluster, ['--session-wait', '5000'])
+    const tandem = await startClusterProxy(file, cluster, ['--session-wait', '5000'])
     const [proxy, other] = [await connectFor(file, tandem.port), await connectFor(file, tandem.port)]
     const [one, , third] = (await cluster.primaries()) as [RedisPeer, RedisPeer, RedisPeer]
     // Scripts and functions.

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import type { Cleanup } from './cleanup.ts'
 import { isFree } from './ports.ts'
 import { type RedisPeer, startRedis } from './redis.ts'
+import { type Relay, startRelay } from './relay.ts'
 import { waitUntil } from './wait-until.ts'
 import { connect, type Wire } from './wire.ts'
 
@@ -23,11 +24,25 @@ export interface Cluster {
 }
 
 /** One whose bus port is free as well. */
-async function clusterPort(): Promise<number> {
+export async function clusterPort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST))
     if ((await isFree(port)) && (await isFree(port + BUS_OFFSET))) return port
   }
+}
+
+/** A node that tells others that it is reached at the relay's port. */
+export async function startRelayedNode(t: Cleanup): Promise<{ node: RedisPeer; relay: Relay }> {
+  const port = await clusterPort()
+  const relay = await startRelay(t, port)
+  const announced = [
+    '--cluster-announce-port',
+    String(relay.port),
+    '--cluster-announce-bus-port',
+    String(port + BUS_OFFSET),
+  ]
+  const node = await startRedis(t, { args: ['--cluster-enabled', 'yes', ...announced] }, port)
+  return { node, relay }
 }
 
 export async function startClusterNode(t: Cleanup, args: string[] = []): Promise<RedisPeer> {

@@ -178,6 +178,11 @@ export class Relay {
     }
   }
 
+  /** As freeze(), but links of replicas alone, those that are open. */
+  freezeReplicas(): void {
+    for (const { isReplica, target } of this.#links) if (isReplica === true) target.pause()
+  }
+
   #accept(client: Socket): void {
     this.#accepted++
     const target = connect({ port: this.#targetPort, host: this.#targetHost })

@@ -316,7 +316,10 @@ export class ClusterProxy implements Router, Aimer {
   // ---- redirections ------------------------------------------------------------------------------------------------
 
   #redirect(redirect: Redirect, refused: Refused, by: UpstreamConnection): boolean {
-    this.cluster.redirected(redirect.slot)
+    const from = this.cluster.shards.find((shard) => shard.copy === by.copy)
+    const host = redirect.endpoint.host === '' ? (from?.endpoint.host ?? '') : redirect.endpoint.host
+    const endpoint = { host, port: redirect.endpoint.port }
+    this.cluster.redirected(redirect.slot, redirect.isAsk, endpoint)
     // What was watched on this connection is watched nowhere else.
     if (by.isWatching) return false
     const { session } = refused
@@ -331,10 +334,8 @@ export class ClusterProxy implements Router, Aimer {
       return true
     }
     this.redirections++
-    const from = this.cluster.shards.find((shard) => shard.copy === by.copy)
-    const host = redirect.endpoint.host === '' ? (from?.endpoint.host ?? '') : redirect.endpoint.host
     const waiting = this.#resends.get(redirected.session)
-    const again = { redirected, redirect: { ...redirect, endpoint: { host, port: redirect.endpoint.port } }, by }
+    const again = { redirected, redirect: { ...redirect, endpoint }, by }
     if (waiting !== undefined) {
       waiting.push(again)
     } else {

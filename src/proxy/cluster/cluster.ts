@@ -1,8 +1,11 @@
 /**
  * The cluster that the proxy follows: its shards, which slots belong to whom, and how that changes. The map is asked for
  * once a second, and at once when a node redirects a request or a link is lost. A primary that nobody knew is a new shard;
- * one that was the replica of a shard's former primary has taken that shard over. Requests go by the newest map; what the
- * copy believes of a slot changes hands later, when both sides' streams are applied up to then (ownership.ts).
+ * one that was the replica of a shard's former primary has taken that shard over. Then the former one is a primary without
+ * slots for a moment, though its stream is that of the shard by now: to follow both would apply it twice. So one without
+ * slots is a shard only when it stays one, or a request is sent on to it, and never if it has the history of another.
+ * Requests go by the newest map; what the copy believes of a slot changes hands later, when both sides' streams are applied
+ * up to then (ownership.ts).
  */
 import { SLOTS } from '../../bytes/key-slot.ts'
 import type { Engine } from '../../engine/engine.ts'
@@ -20,7 +23,15 @@ const REFRESH_MS = 1000
 const REFRESH_SOON_MS = 30
 const FENCE_LIMIT_MS = 3000
 const UNSETTLED_MS = 5000
+/** A primary without slots for so long is not one that is about to be a replica. */
+const SETTLED_EMPTY_MS = 3000
 const ASKED_MAX = 6
+
+/** A slot that changes hands. */
+export interface SlotChange {
+  readonly from: Shard
+  readonly to: Shard
+}
 
 export interface ClusterSetup {
   readonly engine: Engine
@@ -46,6 +57,10 @@ export class Cluster {
 
   readonly #setup: ClusterSetup
   #nodes: Node[] = []
+  /** Primaries without slots, and since when they are that, performance.now(). */
+  readonly #emptySince = new Map<string, number>()
+  /** `host:port` of nodes to which a slot is on its way, as a redirection said, and which are no shards yet. */
+  readonly #named = new Set<string>()
   /** By the newest map. */
   #wanted: (Shard | null)[] = new Array(SLOTS).fill(null)
   #refreshing = false
@@ -103,9 +118,17 @@ export class Cluster {
     this.#setup.onApplied()
   }
 
-  /** A node answered that this slot, or these keys of it, are elsewhere. */
-  redirected(slot: number): void {
+  /** Another shard has this history: whose stream it is, a replica of that shard. */
+  hasHistory(except: Shard, replid: string): boolean {
+    return this.shards.some(
+      (shard) => shard !== except && (shard.history.replid === replid || shard.history.replid2 === replid),
+    )
+  }
+
+  /** A node answered that this slot, or these keys of it, are there. */
+  redirected(slot: number, isAsk: boolean, to: Endpoint): void {
     this.ownership.unsettle(slot, this.engine.unixMs + UNSETTLED_MS)
+    if (isAsk && this.at(to) === undefined) this.#named.add(`${to.host}:${to.port}`)
     this.refreshSoon()
   }
 
@@ -164,7 +187,9 @@ export class Cluster {
   #take(nodes: Node[]): void {
     const before = new Map(this.#nodes.map((node) => [node.id, node]))
     this.#nodes = nodes
+    this.#noteEmpty(nodes)
     for (const node of nodes) if (node.isPrimary && !node.isFailed) this.#shardOf(node, before)
+    this.#named.clear()
     const wanted: (Shard | null)[] = new Array(SLOTS).fill(null)
     for (const node of nodes) {
       const shard = node.isPrimary ? this.shards.find((one) => one.nodeId === node.id) : undefined
@@ -179,6 +204,18 @@ export class Cluster {
     this.#retire()
   }
 
+  #noteEmpty(nodes: readonly Node[]): void {
+    const empty = nodes.filter((node) => node.isPrimary && node.slots.length === 0).map(({ id }) => id)
+    for (const id of this.#emptySince.keys()) if (!empty.includes(id)) this.#emptySince.delete(id)
+    for (const id of empty) if (!this.#emptySince.has(id)) this.#emptySince.set(id, performance.now())
+  }
+
+  /** It has slots, or keys may come to it. */
+  #isShard({ id, host, port, slots }: Node): boolean {
+    if (slots.length > 0 || this.#named.has(`${host}:${port}`)) return true
+    return performance.now() - this.#emptySince.get(id)! >= SETTLED_EMPTY_MS
+  }
+
   #shardOf(node: Node, before: ReadonlyMap<string, Node>): void {
     const { host, port } = node
     let shard = this.shards.find((one) => one.nodeId === node.id)
@@ -187,6 +224,7 @@ export class Cluster {
       if (shard !== undefined) this.counts.takenOver++
     }
     if (shard !== undefined) return shard.moveTo(node.id, { host, port })
+    if (!this.#isShard(node)) return
     this.engine.log('notice', `A shard of the cluster: ${host}:${port}`)
     const made: Shard = new Shard(
       this,
@@ -213,26 +251,30 @@ export class Cluster {
 
   async #handOver(): Promise<void> {
     if (this.#handingOver || this.#stopped) return
-    const receivers = new Map<number, Shard>()
+    const changes = new Map<number, SlotChange>()
     const involved = new Set<Shard>()
     for (let slot = 0; slot < SLOTS; slot++) {
       const to = this.#wanted[slot]!
       const from = this.ownership.owner(slot)
       if (to === null || to === from || from === null || !to.linkUp) continue
-      receivers.set(slot, to)
-      involved.add(to).add(from)
+      changes.set(slot, { from, to })
+      for (const shard of [from, to, ...this.ownership.hosts(slot)]) involved.add(shard)
       this.ownership.unsettle(slot, this.engine.unixMs + UNSETTLED_MS)
     }
-    if (receivers.size === 0) return
+    if (changes.size === 0) return
     this.#handingOver = true
     try {
-      await new Promise<void>((resolve) => {
-        if (!this.fences.pass([...involved], 'applied', FENCE_LIMIT_MS, resolve)) resolve()
-      })
+      const behind = await this.#applied([...involved])
+      // Not all that it has got may be here yet: at the next look at the map.
+      for (const [slot, { to }] of changes) if (behind.has(to)) changes.delete(slot)
       const [first] = involved
-      const strays = await removeStrays(first!, first!.maintenanceClient(), receivers, () => this.#stopped)
-      for (const [slot, to] of receivers) this.ownership.setOwner(slot, to)
-      this.counts.handedOver += receivers.size
+      const strays = await removeStrays(first!, first!.maintenanceClient(), changes, () => this.#stopped)
+      const database = this.engine.store.databases[0]!
+      for (const [slot, { to }] of changes) {
+        this.ownership.setOwner(slot, to)
+        this.ownership.prune(slot, (key) => database.findKey(key) !== 0)
+      }
+      this.counts.handedOver += changes.size
       this.counts.strays += strays
       if (strays > 0) this.engine.log('warning', `${strays} keys of slots that changed hands were left nowhere`)
     } catch (error) {
@@ -240,6 +282,16 @@ export class Cluster {
     } finally {
       this.#handingOver = false
     }
+  }
+
+  /** Resolves when what these shards have done by now is applied, with those of which that is not known. */
+  #applied(shards: readonly Shard[]): Promise<ReadonlySet<Shard>> {
+    const places = this.fences.ask(shards)
+    const silent = shards.filter((shard) => !places.has(shard))
+    if (places.size === 0) return Promise.resolve(new Set(silent))
+    return new Promise((resolve) => {
+      this.fences.pass(places, 'applied', FENCE_LIMIT_MS, (lost) => resolve(new Set([...silent, ...lost])))
+    })
   }
 
   /** Shards that are no primaries any more and have nothing. */

@@ -1,15 +1,19 @@
 /**
- * Waits until the streams of other shards have come to where those shards were when it was asked: what happened there
- * before something was read here is then applied, or at least read.
+ * Waits until the streams of other shards have come to a place: where those shards were when it was asked, so that what
+ * happened there before something was read here is then applied, or at least read; or where they have been read up to.
  */
 import type { Probe } from '../copy.ts'
 import type { Shard } from './shard.ts'
 
-interface Fence {
-  readonly until: 'applied' | 'received'
+export type Until = 'applied' | 'received'
+
+export interface Fence {
+  readonly until: Until
   /** Those that are not passed yet. */
   readonly left: Map<Shard, Probe>
-  readonly passed: () => void
+  /** Those that did not come there: their link was lost, or time was up. */
+  readonly lost: Set<Shard>
+  readonly passed: (lost: ReadonlySet<Shard>) => void
   readonly timer: NodeJS.Timeout
 }
 
@@ -18,25 +22,32 @@ export class Fences {
   /** Fences that were passed because time was up. */
   expired = 0
 
-  /** False if there is none of them that can be asked: then `passed` is not called. */
-  pass(shards: readonly Shard[], until: 'applied' | 'received', limitMs: number, passed: () => void): boolean {
-    const left = new Map<Shard, Probe>()
+  /** Where these shards are now; those that cannot be asked are left out. */
+  ask(shards: readonly Shard[]): Map<Shard, Probe> {
+    const probes = new Map<Shard, Probe>()
     for (const shard of shards) {
       const probe = shard.linkUp ? shard.probe() : null
-      if (probe !== null) left.set(shard, probe)
+      if (probe !== null) probes.set(shard, probe)
     }
-    if (left.size === 0) return false
-    const fence: Fence = {
-      until,
-      left,
-      passed,
-      timer: setTimeout(() => {
-        this.expired++
-        this.#end(fence)
-      }, limitMs),
-    }
+    return probes
+  }
+
+  pass(left: Map<Shard, Probe>, until: Until, limitMs: number, passed: Fence['passed']): Fence {
+    const timer = setTimeout(() => this.#timeUp(fence), limitMs)
+    const fence: Fence = { until, left, lost: new Set(), passed, timer }
     this.#fences.add(fence)
-    return true
+    return fence
+  }
+
+  /** The loop may have been held up: what has come by now is looked at first. */
+  #timeUp(fence: Fence): void {
+    setImmediate(() => {
+      this.check()
+      if (!this.#fences.has(fence)) return
+      this.expired++
+      for (const shard of fence.left.keys()) fence.lost.add(shard)
+      this.#end(fence)
+    })
   }
 
   /** Something was applied, read, answered or lost. */
@@ -44,18 +55,31 @@ export class Fences {
     if (this.#fences.size === 0) return
     for (const fence of [...this.#fences]) {
       for (const [shard, probe] of fence.left) {
-        const isThere = fence.until === 'applied' ? shard.copy.covers(probe) : shard.hasReceived(probe)
-        if (probe.state === 'failed' || !shard.linkUp || (probe.state === 'known' && isThere)) fence.left.delete(shard)
+        const isLost = probe.state === 'failed' || !shard.linkUp
+        if (isLost) fence.lost.add(shard)
+        else if (probe.state === 'asked') continue
+        else if (fence.until === 'applied' ? !shard.copy.covers(probe) : !shard.hasReceived(probe)) continue
+        fence.left.delete(shard)
       }
       if (fence.left.size === 0) this.#end(fence)
     }
+  }
+
+  /** This shard need not be waited for any more. */
+  waive(fence: Fence, shard: Shard): void {
+    if (fence.left.delete(shard) && fence.left.size === 0) this.#end(fence)
   }
 
   #end(fence: Fence): void {
     if (!this.#fences.delete(fence)) return
     clearTimeout(fence.timer)
     // Not inside the stream that may be what was waited for.
-    setImmediate(fence.passed)
+    setImmediate(fence.passed, fence.lost)
+  }
+
+  cancel(fence: Fence): void {
+    this.#fences.delete(fence)
+    clearTimeout(fence.timer)
   }
 
   stop(): void {

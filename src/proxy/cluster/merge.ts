@@ -9,6 +9,7 @@ import type { Client } from '../../commands/client.ts'
 import { dumpValue } from '../../rdb/dump-payload.ts'
 import { NO_EXPIRE } from '../../store/record.ts'
 import type { Store } from '../../store/store.ts'
+import type { SlotChange } from './cluster.ts'
 import type { Shard } from './shard.ts'
 
 const HASHES = 2 ** 32
@@ -73,11 +74,11 @@ export function removeHeld(shard: Shard, client: Client): void {
   removals.run()
 }
 
-/** Removes keys of these slots that are not with who gets them. Resolves with their number. */
+/** Removes keys of these slots that are with who had them still: they are nowhere. Resolves with their number. */
 export async function removeStrays(
   shard: Shard,
   client: Client,
-  receivers: ReadonlyMap<number, Shard>,
+  changes: ReadonlyMap<number, SlotChange>,
   isOver: () => boolean,
 ): Promise<number> {
   const { ownership } = shard.cluster
@@ -86,8 +87,8 @@ export async function removeStrays(
     shard.engine.store,
     (_, key) => {
       const slot = keySlot(key, 0, key.length)
-      const receiver = receivers.get(slot)
-      if (receiver !== undefined && ownership.holder(slot, key) !== receiver) removals.add(key)
+      const change = changes.get(slot)
+      if (change !== undefined && ownership.holder(slot, key) === change.from) removals.add(key)
     },
     removals.run,
     isOver,

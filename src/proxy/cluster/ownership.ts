@@ -61,6 +61,19 @@ export class Ownership {
     if (guests.size === 0) this.#guests.delete(slot)
   }
 
+  /** Who has guests of this slot. */
+  hosts(slot: number): Iterable<Shard> {
+    return new Set(this.#guests.get(slot)?.values())
+  }
+
+  /** Forgets guests that are not there: keys that a command named and did not create. */
+  prune(slot: number, isThere: (key: Buffer) => boolean): void {
+    const guests = this.#guests.get(slot)
+    if (guests === undefined) return
+    for (const key of guests.keys()) if (!isThere(Buffer.from(key, 'latin1'))) guests.delete(key)
+    if (guests.size === 0) this.#guests.delete(slot)
+  }
+
   /** A shard that is no more has no guests. */
   forget(shard: Shard): void {
     for (const [slot, guests] of this.#guests) {

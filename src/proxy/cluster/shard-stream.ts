@@ -6,16 +6,19 @@
  * - RESTORE-ASKING (MIGRATE brings a key), or a write to a key of a slot that is not its own (ASKING: the key was nowhere
  *   before): the key arrives here. Whatever the former holder did to it before is in that one's stream up to where it is
  *   now, so this stream stops until that much is applied (a fence: INFO replication asked after the arrival was read).
- *   Then the arrival is applied, replacing what is there, and the key is this shard's. MIGRATE deletes the key at its old
- *   place after it has arrived: that deletion proves the same, and lets the waiting stream go on at once.
- * - Anything else of a key that another shard holds is old, or that deletion: dropped. Of a command with several keys the
- *   shard's own are left in (DEL, UNLINK, MSET), and others are dropped whole: their keys lie in one slot, and the former
- *   owner changes several of them only while it has them all.
+ *   Then the arrival is applied, replacing what is there, and the key is this shard's.
+ * - A removal of its own keys may be the end of a MIGRATE, after the keys have arrived at their new place, and then they
+ *   are not to be missing here in between. So it waits until what the others had at that time has been read, and if that
+ *   holds the arrival of one of its keys, until the arrival is applied: the removal is old then. The arrival does not wait
+ *   for this stream meanwhile: all that was done here before it is applied when the removal's turn has come.
+ * - Anything else of a key that another shard holds is old: dropped. Of a command with several keys the shard's own are
+ *   left in (DEL, UNLINK, MSET), and others are dropped whole: their keys lie in one slot, and the former owner changes
+ *   several of them only while it has them all.
  *
- * A fence that is not answered in time is passed: then a command with several keys of a slot under way may be computed
- * from values that are too new, which a wait for ever would not make better. A deletion waits for a turn of the event
- * loop, and while slots are under way until what the others had at that time has been read: the arrival at the new place
- * came first, and the key is not to be missing in between. A stream that waits and has read of the key goes on before it.
+ * While no slot is known to be under way, a removal costs no question: it waits for two turns of the event loop, in which
+ * an arrival that was sent before it is read. A fence that is not answered in time is passed: then a command with several
+ * keys of a slot under way may be computed from values that are too new, or a key be missing until it arrives, which a
+ * wait for ever would not make better.
  *
  * Not covered: a slot that goes away and comes back faster than the streams are apart.
  *
@@ -28,30 +31,54 @@ import { FoundKeys, findKeys } from '../../commands/keys.ts'
 import { DONE, POSTPONED } from '../../engine/execute.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Request } from '../../resp/request.ts'
+import type { Probe } from '../copy.ts'
+import type { Fence, Until } from './fences.ts'
 import { removeHeld } from './merge.ts'
 import type { Shard } from './shard.ts'
 
-const FENCE_LIMIT_MS = 500
+const FENCE_LIMIT_MS = 3000
 const UNSETTLED_MS = 5000
+/** How often is looked whether CLIENT PAUSE, or a long script, is over. */
+const RETRY_MS = 10
+const RESTORE = Buffer.from('RESTORE-ASKING\r\n$', 'latin1')
+const CR = 13
+
+/** Adds the keys that MIGRATE brings in these requests. */
+export function addArrivals(requests: Buffer, keys: Set<string>): void {
+  for (let at = requests.indexOf(RESTORE); at >= 0; at = requests.indexOf(RESTORE, at)) {
+    at += RESTORE.length
+    const line = requests.indexOf(CR, at)
+    const start = line + 2
+    const end = start + Number(requests.latin1Slice(at, Math.max(at, line)))
+    if (line >= 0 && end <= requests.length) keys.add(requests.latin1Slice(start, end))
+  }
+}
 
 export class ShardStream {
   readonly #shard: Shard
   readonly #found = new FoundKeys()
-  /** The first key that arrives in the request that waits. */
-  #awaited: string | null = null
-  /** What is waited for is over. */
-  #mayPass = false
-  /** All that was read when the fence was asked for has passed it. */
-  #fencedBytes = -1
-  /** Bytes read so far; the request that is looked at is among them. */
+  /** Bytes read so far, and those of requests that are done with. */
   #readBytes = 0
-  #turnBytes = -1
+  #doneBytes = 0
+  /** Where the request that is looked at ends. */
+  #end = 0
+  /** What another shard had done up to a moment when so many bytes were read here is applied, or at least read. */
+  readonly #passed = { applied: new Map<Shard, number>(), received: new Map<Shard, number>() }
+  /** As many bytes were read two turns ago. */
+  #turned = 0
+  /** So far removals have been let through. */
+  #settled = 0
   /** A request waits, and all behind it. */
   #isWaiting = false
-  /** The chunk that is gone through; while a request waits, also what came behind it. */
-  #recent: Buffer[] = []
+  #fence: Fence | null = null
   /** Of the wait under way; what an earlier one brings late is nothing to this. */
   #waitId = 0
+  /** Those that the fence need not be passed by any more. */
+  readonly #waived = new Set<Shard>()
+  /** Keys that the removal which waits would take away before they arrive, and who brings them. */
+  readonly #expected = new Map<string, Shard>()
+  /** Keys that arrive in what waits, as of so many bytes read and done with. */
+  #arrivals: { readonly keys: Set<string>; readonly read: number; readonly done: number } | null = null
 
   constructor(shard: Shard) {
     this.#shard = shard
@@ -59,23 +86,36 @@ export class ShardStream {
 
   /** The link begins anew. */
   reset(): void {
-    this.#waitId++
-    this.#isWaiting = false
-    this.#awaited = null
-    this.#mayPass = false
+    this.#endWait()
     this.#readBytes = 0
-    this.#fencedBytes = -1
-    this.#turnBytes = -1
+    this.#doneBytes = 0
+    this.#turned = 0
+    this.#settled = 0
+    this.#passed.applied.clear()
+    this.#passed.received.clear()
+    this.#arrivals = null
   }
 
   /** More was read. */
   received(chunk: Buffer): void {
     this.#readBytes += chunk.length
-    if (!this.#isWaiting) this.#recent = []
-    this.#recent.push(chunk)
   }
 
   run(client: Client, request: Request, reply: ReplyWriter): number {
+    if (this.#isWaiting) return POSTPONED
+    const { pauseMode, busy } = this.#shard.engine
+    if (pauseMode !== 'off' || busy !== null) {
+      // What ends knows of one link to a primary, and here is one for each shard.
+      setTimeout(this.#goOn, RETRY_MS, this.#begin())
+      return POSTPONED
+    }
+    this.#end = this.#doneBytes + request.rawEnd - request.rawStart
+    const outcome = this.#run(client, request, reply)
+    if (outcome !== POSTPONED) this.#doneBytes = this.#end
+    return outcome
+  }
+
+  #run(client: Client, request: Request, reply: ReplyWriter): number {
     const { engine } = this.#shard
     const { table, executor } = engine
     const command = table.lookup(request.buf, request.start(0), request.end(0))
@@ -103,28 +143,76 @@ export class ShardStream {
     const arrives = command.name === 'restore-asking'
     let own = 0
     for (let i = 0; i < found.count; i++) if (ownership.holder(slot, request.view(found.index(i))) === shard) own++
-    if (own === found.count && !arrives) {
-      if (!isRemoval(command)) return shard.engine.executor.process(client, request, reply)
-      return this.#remove(client, request, reply, slot)
-    }
-    if (arrives || (!isRemoval(command) && this.#isImporting(slot, request))) {
-      return this.#arrive(client, request, reply, slot, arrives)
-    }
-    if (isRemoval(command)) this.#departed(request)
-    if (own === 0) return DONE
-    return this.#ownPart(client, command, request, reply, slot)
+    if (isRemoval(command)) return own === 0 ? DONE : this.#remove(client, request, reply, slot, own)
+    if (own === found.count && !arrives) return shard.engine.executor.process(client, request, reply)
+    if (arrives || this.#isImporting(slot, request)) return this.#arrive(client, request, reply, slot, arrives)
+    return own > 0 && command.name === 'mset' ? this.#ownPart(client, request, reply, slot, 2) : DONE
   }
 
-  /** The slot is another's, and none of the keys has come to a third. */
+  /** The slot is another's, and none of the keys that are there has come to a third. */
   #isImporting(slot: number, request: Request): boolean {
-    const { ownership } = this.#shard.cluster
-    const owner = ownership.owner(slot)
+    const { cluster, engine } = this.#shard
+    const owner = cluster.ownership.owner(slot)
     if (owner === this.#shard) return false
     for (let i = 0; i < this.#found.count; i++) {
-      const holder = ownership.holder(slot, request.view(this.#found.index(i)))
-      if (holder !== owner && holder !== this.#shard) return false
+      const key = request.view(this.#found.index(i))
+      const holder = cluster.ownership.holder(slot, key)
+      if (holder === owner || holder === this.#shard) continue
+      if (engine.store.databases[0]!.findKey(key) !== 0) return false
     }
     return true
+  }
+
+  // ---- waiting -----------------------------------------------------------------------------------------------------
+
+  get #others(): Shard[] {
+    return this.#shard.cluster.shards.filter((one) => one !== this.#shard)
+  }
+
+  /** A wait of the request that is looked at; ends with #goOn of what it returns. */
+  #begin(): number {
+    this.#isWaiting = true
+    return ++this.#waitId
+  }
+
+  #endWait(): void {
+    this.#waitId++
+    this.#isWaiting = false
+    if (this.#fence !== null) this.#shard.cluster.fences.cancel(this.#fence)
+    this.#fence = null
+    this.#expected.clear()
+    this.#waived.clear()
+  }
+
+  readonly #goOn = (id: number): void => {
+    if (id !== this.#waitId) return
+    this.#endWait()
+    this.#shard.resume()
+  }
+
+  /** True if the streams of these shards have to be waited for: then the request is postponed. */
+  #mustWait(shards: readonly Shard[], until: Until): boolean {
+    const passed = this.#passed[until]
+    const behind = shards.filter((one) => (passed.get(one) ?? 0) < this.#end)
+    const { fences } = this.#shard.cluster
+    const probes = fences.ask(behind)
+    if (probes.size === 0) return false
+    const readBytes = this.#readBytes
+    const asked = [...probes.keys()]
+    this.#waitAt(probes, until, () => {
+      // What was waived counts for this arrival, not for all that was read.
+      for (const one of asked) if (!this.#waived.has(one)) passed.set(one, readBytes)
+    })
+    return true
+  }
+
+  #waitAt(places: Map<Shard, Probe>, until: Until, passed: () => void): void {
+    const id = this.#begin()
+    this.#fence = this.#shard.cluster.fences.pass(places, until, FENCE_LIMIT_MS, () => {
+      if (id !== this.#waitId) return
+      passed()
+      this.#goOn(id)
+    })
   }
 
   // ---- arrivals ----------------------------------------------------------------------------------------------------
@@ -132,18 +220,12 @@ export class ShardStream {
   #arrive(client: Client, request: Request, reply: ReplyWriter, slot: number, isRestore: boolean): number {
     const shard = this.#shard
     const { ownership } = shard.cluster
-    if (!this.#mayPass && this.#fencedBytes < this.#readBytes) {
-      const holder = ownership.holder(slot, request.view(this.#found.index(0)))
-      // Back at its owner: from wherever it was.
-      const others = holder === shard ? null : holder
-      if (this.#wait(others, 'applied')) {
-        this.#awaited = request.latin1(this.#found.index(0))
-        return POSTPONED
-      }
-    }
-    this.#mayPass = false
-    this.#awaited = null
     ownership.unsettle(slot, shard.engine.now + UNSETTLED_MS)
+    const holder = ownership.holder(slot, request.view(this.#found.index(0)))
+    // Back at its owner: from wherever it was.
+    const others = holder === shard || holder === null ? this.#others : [holder]
+    const awaited = others.filter((one) => !one.stream.#isExpecting(shard))
+    if (this.#mustWait(awaited, 'applied')) return POSTPONED
     const keyspace = shard.engine.store.databases[0]!
     let replaces = false
     for (let i = 0; i < this.#found.count; i++) {
@@ -154,6 +236,7 @@ export class ShardStream {
         else shard.execute(client, ['UNLINK', Buffer.from(key)])
       }
       ownership.took(slot, key, shard)
+      for (const other of this.#others) other.stream.#arrived(key, shard)
     }
     if (isRestore && (replaces || keyspace.findKey(request.view(1)) !== 0)) {
       const args = request.toArguments().map((arg) => Buffer.from(arg))
@@ -163,96 +246,111 @@ export class ShardStream {
     return shard.engine.executor.process(client, request, reply)
   }
 
-  /** Whether there is anybody whose stream has to be waited for; `from` null: all others. */
-  #wait(from: Shard | null, until: 'applied' | 'received'): boolean {
-    const shard = this.#shard
-    const others = from === null ? shard.cluster.shards.filter((one) => one !== shard) : [from]
-    const readBytes = this.#readBytes
-    const id = ++this.#waitId
-    this.#isWaiting = shard.cluster.fences.pass(others, until, FENCE_LIMIT_MS, () => {
-      if (id !== this.#waitId) return
-      this.#fencedBytes = readBytes
-      this.#goOn()
-    })
-    return this.#isWaiting
-  }
-
-  #goOn(): void {
-    this.#waitId++
-    this.#isWaiting = false
-    this.#mayPass = true
-    this.#awaited = null
-    this.#shard.resume()
-  }
-
-  /**
-   * A key is about to go at another shard. If it is what this stream waits with, or if it may have arrived behind that, the
-   * wait is over: the key is not to be missing, and what the other shard still says of what arrives here is dropped.
-   */
-  otherDeparted(key: Buffer): void {
-    if (!this.#isWaiting) return
-    if (this.#awaited !== key.latin1Slice() && !Buffer.concat(this.#recent).includes(key)) return
-    this.#fencedBytes = this.#readBytes
-    this.#goOn()
+  /** Keys that MIGRATE has brought in what was read here and waits. */
+  get #arriving(): ReadonlySet<string> {
+    if (!this.#isWaiting) return NOTHING
+    const now = { read: this.#readBytes, done: this.#doneBytes }
+    if (this.#arrivals?.read !== now.read || this.#arrivals.done !== now.done) {
+      this.#arrivals = { keys: new Set(), ...now }
+      for (const requests of this.#shard.pending) addArrivals(requests, this.#arrivals.keys)
+    }
+    return this.#arrivals.keys
   }
 
   // ---- removals ----------------------------------------------------------------------------------------------------
 
-  #departed(request: Request): void {
-    for (let i = 0; i < this.#found.count; i++) {
-      const key = request.view(this.#found.index(i))
-      for (const other of this.#shard.cluster.shards) if (other !== this.#shard) other.stream.otherDeparted(key)
-    }
+  #remove(client: Client, request: Request, reply: ReplyWriter, slot: number, own: number): number {
+    if (this.#settled < this.#end && this.#mayArrive(request, slot)) return POSTPONED
+    const { cluster, engine } = this.#shard
+    if (own < this.#found.count) return this.#ownPart(client, request, reply, slot, 1)
+    for (let i = 0; i < this.#found.count; i++) cluster.ownership.left(slot, request.view(this.#found.index(i)))
+    return engine.executor.process(client, request, reply)
   }
 
-  #remove(client: Client, request: Request, reply: ReplyWriter, slot: number): number {
+  /** Whether the request has to wait, because a key that it removes may be on its way to another shard. */
+  #mayArrive(request: Request, slot: number): boolean {
     const shard = this.#shard
-    const { cluster } = shard
-    const isMoving = cluster.ownership.isMoving(shard.engine.now)
-    if (!this.#mayPass && isMoving && this.#fencedBytes < this.#readBytes) {
-      if (this.#wait(null, 'received')) return POSTPONED
-    } else if (!this.#mayPass && this.#turnBytes < this.#readBytes && cluster.shards.length > 1) {
-      const readBytes = this.#readBytes
-      const id = ++this.#waitId
-      this.#isWaiting = true
+    const others = this.#others
+    if (others.length === 0) return false
+    if (this.#expect(request, slot, others)) return true
+    if (!shard.cluster.ownership.isMoving(shard.engine.now)) return this.#turn()
+    return this.#mustWait(others, 'received')
+  }
+
+  /** Two turns of the event loop. */
+  #turn(): boolean {
+    if (this.#turned >= this.#end) return false
+    const readBytes = this.#readBytes
+    const id = this.#begin()
+    setImmediate(() =>
       setImmediate(() => {
         if (id !== this.#waitId) return
-        this.#turnBytes = readBytes
-        this.#goOn()
-      })
-      return POSTPONED
-    }
-    this.#mayPass = false
-    // Where it arrived, it may be waiting for this.
-    this.#departed(request)
-    findKeys(shard.engine.table.lookup(request.buf, request.start(0), request.end(0))!, request, this.#found)
-    let own = 0
-    for (let i = 0; i < this.#found.count; i++) {
-      const key = request.view(this.#found.index(i))
-      if (cluster.ownership.holder(slot, key) !== shard) continue
-      own++
-      cluster.ownership.left(slot, key)
-    }
-    if (own === this.#found.count) return shard.engine.executor.process(client, request, reply)
-    return own === 0 ? DONE : this.#ownPart(client, shard.engine.table.original('unlink')!, request, reply, slot)
+        this.#turned = readBytes
+        this.#goOn(id)
+      }),
+    )
+    return true
   }
 
-  /** The shard's own keys of a command that treats each for itself. */
-  #ownPart(client: Client, command: Command, request: Request, reply: ReplyWriter, slot: number): number {
+  /** Whether keys of the request arrive in what others have read; then it waits until they are there. */
+  #expect(request: Request, slot: number, others: readonly Shard[]): boolean {
     const shard = this.#shard
     const { ownership } = shard.cluster
-    const isSet = command.name === 'mset'
-    if (!isSet && !isRemoval(command)) return DONE
+    for (let i = 0; i < this.#found.count; i++) {
+      const key = request.view(this.#found.index(i))
+      if (ownership.holder(slot, key) !== shard) continue
+      const name = key.latin1Slice()
+      const bringer = others.find((one) => one.stream.#arriving.has(name))
+      if (bringer !== undefined) this.#expected.set(name, bringer)
+    }
+    if (this.#expected.size === 0) return false
+    const bringers = new Set(this.#expected.values())
+    const end = this.#end
+    this.#waitAt(new Map([...bringers].map((one) => [one, one.received()])), 'applied', () => {
+      // They were read, but do not come: it is not to be waited for again.
+      this.#settled = end
+    })
+    for (const { stream } of bringers) stream.#waive(shard)
+    return true
+  }
+
+  #isExpecting(shard: Shard): boolean {
+    for (const bringer of this.#expected.values()) if (bringer === shard) return true
+    return false
+  }
+
+  /** What that shard has done before the arrival that it waits for is applied. */
+  #waive(shard: Shard): void {
+    if (this.#expected.size > 0 || this.#fence?.until !== 'applied') return
+    this.#waived.add(shard)
+    this.#shard.cluster.fences.waive(this.#fence, shard)
+  }
+
+  /** The key has come to that shard. */
+  #arrived(key: Buffer, shard: Shard): void {
+    if (this.#expected.size === 0 || this.#expected.get(key.latin1Slice()) !== shard) return
+    this.#expected.delete(key.latin1Slice())
+    // Not inside the other stream.
+    if (this.#expected.size === 0) setImmediate(this.#goOn, this.#waitId)
+  }
+
+  /** The shard's own keys of a command that treats each for itself; a key and `width` - 1 arguments behind it. */
+  #ownPart(client: Client, request: Request, reply: ReplyWriter, slot: number, width: number): number {
+    const shard = this.#shard
+    const { ownership } = shard.cluster
     const args: Buffer[] = [request.copy(0)]
     for (let i = 0; i < this.#found.count; i++) {
       const at = this.#found.index(i)
-      if (ownership.holder(slot, request.view(at)) !== shard) continue
-      args.push(request.copy(at))
-      if (isSet) args.push(request.copy(at + 1))
+      const key = request.view(at)
+      if (ownership.holder(slot, key) !== shard) continue
+      if (width === 1) ownership.left(slot, key)
+      for (let j = 0; j < width; j++) args.push(request.copy(at + j))
     }
-    return args.length === 1 ? DONE : shard.engine.executor.process(client, Request.of(args), reply)
+    return shard.engine.executor.process(client, Request.of(args), reply)
   }
 }
+
+const NOTHING: ReadonlySet<string> = new Set()
 
 function isRemoval(command: Command): boolean {
   return command.name === 'del' || command.name === 'unlink'

@@ -16,7 +16,7 @@ import { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Request } from '../../resp/request.ts'
 import type { Tls } from '../../tls/dial.ts'
 import type { Endpoint } from '../address.ts'
-import { Copy, type Probe } from '../copy.ts'
+import { Copy, Probe } from '../copy.ts'
 import type { Pool } from '../pool.ts'
 import type { Settings } from '../settings.ts'
 import type { Cluster } from './cluster.ts'
@@ -24,11 +24,16 @@ import { mergeData } from './merge.ts'
 import { ShardStream } from './shard-stream.ts'
 
 class ShardApplier extends Applier {
-  onReceived: (chunk: Buffer) => void = () => {}
+  /** Before a chunk is applied. */
+  onChunk: (chunk: Buffer) => void = () => {}
+  /** It is read, and applied as far as it may be. */
+  onReceived: () => void = () => {}
 
   override receive(chunk: Buffer): string | null {
-    this.onReceived(chunk)
-    return super.receive(chunk)
+    this.onChunk(chunk)
+    const error = super.receive(chunk)
+    this.onReceived()
+    return error
   }
 }
 
@@ -52,7 +57,15 @@ export class Shard implements LinkOwner {
 
   readonly handover = { isHandingOver: false, abort: () => {}, completed: () => {} }
   readonly lostWrites = { save: () => {} }
-  readonly guard = { isWatching: false, refuses: () => false }
+  /** What a former primary has, that is a replica by now, comes from its shard already. */
+  readonly guard = {
+    isWatching: true,
+    refuses: (_: number, replid: string) => {
+      const refuses = this.cluster.ownership.slotsOf(this) === 0 && this.cluster.hasHistory(this, replid)
+      if (refuses) this.engine.log('notice', `${this.name} is no shard of its own: it has the history of another`)
+      return refuses
+    },
+  }
 
   readonly #replication: Replication
   readonly #reply = new ReplyWriter()
@@ -122,17 +135,33 @@ export class Shard implements LinkOwner {
 
   // ---- how far it is -----------------------------------------------------------------------------------------------
 
-  /** Where the shard is now, behind all that was sent to it; null if it cannot be asked. */
+  /** Where the shard is now, behind all that was sent to it; null if it cannot be asked. The first question connects. */
   probe(): Probe | null {
-    const { connection } = this.pool.shared(0, 2)
-    return connection?.isReady === true ? connection.probe() : null
+    return this.pool.shared(0, 2).connection?.probe() ?? null
   }
 
   /** Read, if not applied. */
   hasReceived(probe: Probe): boolean {
     if (this.copy.covers(probe)) return true
-    const received = this.history.offset + (this.#applier?.pendingBytes ?? 0)
-    return probe.replid === this.history.replid && received >= probe.offset
+    return probe.replid === this.history.replid && this.#receivedOffset >= probe.offset
+  }
+
+  get #receivedOffset(): number {
+    return this.history.offset + (this.#applier?.pendingBytes ?? 0)
+  }
+
+  /** As far as it has been read. */
+  received(): Probe {
+    const probe = new Probe()
+    probe.replid = this.history.replid
+    probe.offset = this.#receivedOffset
+    probe.state = 'known'
+    return probe
+  }
+
+  /** Requests of its stream that wait to be applied, in pieces. */
+  get pending(): Buffer[] {
+    return this.#applier?.pending ?? []
   }
 
   /** What waited in its stream may go on. */
@@ -236,7 +265,8 @@ export class Shard implements LinkOwner {
     const applier = new ShardApplier(this.engine, bytes, link, 0, id, (client, request, reply) =>
       this.stream.run(client, request, reply),
     )
-    applier.onReceived = (chunk) => this.stream.received(chunk)
+    applier.onChunk = (chunk) => this.stream.received(chunk)
+    applier.onReceived = () => this.cluster.fences.check()
     this.#applier = applier
     return applier
   }

@@ -75,6 +75,14 @@ export class Applier {
     return bytes
   }
 
+  /** The requests that wait to be applied, in pieces; the last may be incomplete. Valid until more is read or applied. */
+  get pending(): Buffer[] {
+    const pieces: Buffer[] = []
+    if (this.#postponed !== null) pieces.push(this.#postponed.encoded())
+    if (this.#unfinished !== null) pieces.push(this.#unfinished.unconsumed)
+    return pieces
+  }
+
   /** Applies what is complete. Returns an error text when the stream cannot be followed any further. */
   receive(chunk: Buffer): string | null {
     const engine = this.#engine
