@@ -23,8 +23,8 @@ interface Sample {
 }
 
 export class Observer {
-  /** Ports, in the order in which they were the primary. */
-  readonly primaries: number[] = []
+  /** Ports, in the order in which they were the primary by the word of the Sentinels, and since when. */
+  readonly primaries: { port: number; atMs: number }[] = []
 
   #group: Group
   #samples = new Map<number, Sample[]>()
@@ -67,20 +67,36 @@ export class Observer {
   }
 
   /**
-   * What may have been written without being seen: by the fastest rate seen, over some looks, and while a primary had no
-   * replica (one that came back before the Sentinels promoted another): without a backlog its offset does not even grow.
+   * What may have been written without being seen: by the fastest rate seen, over some looks, and while a primary was in a
+   * history that no other node ever had (it came back before the Sentinels promoted another): without a replica there is no
+   * backlog, and the offset does not even grow.
    */
   get unseenBytes(): number {
     let rate = 0
     let aloneMs = 0
-    for (const samples of this.#samples.values()) {
+    for (const [port, samples] of this.#samples) {
+      let wasAlone = false
       for (let i = 1; i < samples.length; i++) {
         const [a, b] = [samples[i - 1]!, samples[i]!]
         if (a.replid === b.replid && b.atMs > a.atMs) rate = Math.max(rate, (b.offset - a.offset) / (b.atMs - a.atMs))
-        if (a.role === 'master' && a.replicas === 0) aloneMs += b.atMs - a.atMs
+        const isAlone = a.role === 'master' && a.replicas === 0 && !this.#isShared(a.replid)
+        const counts = isAlone && this.#primaryAt(a.atMs) === port
+        // It was that since some look before, and until one after.
+        if (counts) aloneMs += b.atMs - a.atMs + (wasAlone ? 0 : 2 * (INTERVAL_MS + ASK_MS))
+        wasAlone = counts
       }
     }
     return Math.ceil(rate * (aloneMs + (INTERVAL_MS + ASK_MS) * Math.max(1, this.failovers)))
+  }
+
+  /** To whom clients go. */
+  #primaryAt(atMs: number): number | undefined {
+    return this.primaries.findLast((primary) => primary.atMs <= atMs)?.port
+  }
+
+  #isShared(replid: string): boolean {
+    const has = (samples: Sample[]) => samples.some((sample) => sample.replid === replid || sample.replid2 === replid)
+    return [...this.#samples.values()].filter(has).length > 1
   }
 
   /** How far those who wrote the history of this name had come. */
@@ -117,7 +133,9 @@ export class Observer {
     while (this.#going) {
       // Undefined when the schedule ends early and its Sentinels with it.
       const port = await this.#group.sentinels.primaryPort().catch(() => undefined)
-      if (port !== undefined && this.primaries.at(-1) !== port) this.primaries.push(port)
+      if (port !== undefined && this.primaries.at(-1)?.port !== port) {
+        this.primaries.push({ port, atMs: performance.now() })
+      }
       await pause(INTERVAL_MS)
     }
   }
