@@ -39,7 +39,8 @@ export class Replicas {
   #softLimitSince = new Map<Replica, number>()
   /** By name, of those that are gone: what they had acknowledged, and when they left (Unix ms). */
   #left = new Map<string, { acknowledged: number; atMs: number }>()
-  #loops = 0
+  /** The cycle at the start of the server, before any replica, was the first: redis 7.0.15 replication.c replicationCron. */
+  #loops = 1
 
   /** `ownStream`: it is this server's also while it is a replica itself; otherwise its primary's PINGs are passed on. */
   constructor(engine: Engine, stream: ReplicationStream, ownStream = false) {
