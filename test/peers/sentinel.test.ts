@@ -77,7 +77,7 @@ async function isReplicaOf(server: ServerProcess, port: number): Promise<Wire> {
   const follows = async () =>
     (await tells(server.port, 'master_port')) === String(port) &&
     (await tells(server.port, 'master_link_status')) === 'up'
-  await waitUntil(follows, { timeoutMs: 30_000, what: `${server.port} to follow ${port}` })
+  await waitUntil(follows, { timeoutMs: 60_000, what: `${server.port} to follow ${port}` })
   return connectFor(file, server.port)
 }
 
