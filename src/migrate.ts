@@ -51,9 +51,6 @@ const OPTIONS = {
 const TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream']
 const INTERRUPTED = 130
 
-/** What is wrong with the arguments, or with what they point to: told without a stack. */
-class MigrationError extends Error {}
-
 interface Settings {
   from: string
   source: UpstreamAddress
@@ -79,8 +76,9 @@ export async function migrate(args: string[]): Promise<number> {
     }
     return await run(settings)
   } catch (error) {
-    const isOurs = error instanceof MigrationError || !(error instanceof TypeError)
-    process.stderr.write(`${error instanceof Error ? (isOurs ? error.message : error.stack) : String(error)}\n`)
+    // A mistake of the program, not of who calls it, needs its stack.
+    const text = error instanceof TypeError ? error.stack : error instanceof Error ? error.message : error
+    process.stderr.write(`${text}\n`)
     return 1
   }
 }
@@ -90,17 +88,16 @@ function settingsOf(args: string[]): Settings | null {
   try {
     values = parseArgs({ args, options: OPTIONS }).values
   } catch (error) {
-    throw new MigrationError(`${(error as Error).message}\n\n${USAGE}`)
+    throw new Error(`${(error as Error).message}\n\n${USAGE}`)
   }
   if (values.help === true) return null
   const { from, to } = values
-  if (from === undefined || to === undefined) throw new MigrationError(`--from and --to are needed\n\n${USAGE}`)
-  if (values.flush === true && values.resume === true)
-    throw new MigrationError('--flush and --resume exclude each other')
+  if (from === undefined || to === undefined) throw new Error(`--from and --to are needed\n\n${USAGE}`)
+  if (values.flush === true && values.resume === true) throw new Error('--flush and --resume exclude each other')
   const source = address('--from', from)
-  if (source.server === null) throw new MigrationError('--from must be one server: redis://host[:port]')
+  if (source.server === null) throw new Error('--from must be one server: redis://host[:port]')
   const wrong = values.type?.find((type) => !TYPES.includes(type))
-  if (wrong !== undefined) throw new MigrationError(`--type '${wrong}' is none of ${TYPES.join(', ')}`)
+  if (wrong !== undefined) throw new Error(`--type '${wrong}' is none of ${TYPES.join(', ')}`)
   const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path))
   const [ca, cert, key] = [file(values['tls-ca']), file(values['tls-cert']), file(values['tls-key'])]
   const verifies = values.verify ?? '1000'
@@ -126,13 +123,13 @@ function settingsOf(args: string[]): Settings | null {
 
 function address(option: string, text: string): UpstreamAddress {
   const parsed = parseUpstream(text)
-  if (typeof parsed === 'string') throw new MigrationError(`${option}: ${parsed}`)
-  if (parsed.database !== 0) throw new MigrationError(`${option}: databases are chosen by --database`)
+  if (typeof parsed === 'string') throw new Error(`${option}: ${parsed}`)
+  if (parsed.database !== 0) throw new Error(`${option}: databases are chosen by --database`)
   return parsed
 }
 
 function whole(option: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new MigrationError(`${option} '${text}' is no number`)
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`${option} '${text}' is no number`)
   return Number(text)
 }
 
@@ -169,14 +166,14 @@ async function run(settings: Settings): Promise<number> {
 
 async function reach(peer: Peer): Promise<void> {
   const problem = await peer.reach()
-  if (problem !== null) throw new MigrationError(`${peer.name} cannot be used: ${problem}`)
+  if (problem !== null) throw new Error(`${peer.name} cannot be used: ${problem}`)
 }
 
 async function prepare(target: Peer, { flush, resume }: Settings): Promise<void> {
   if (flush) await target.everywhere('FLUSHALL')
   if (resume) return
   const keys = await target.size()
-  if (keys > 0) throw new MigrationError(`${target.name} holds ${keys} keys: --flush empties it, --resume goes on`)
+  if (keys > 0) throw new Error(`${target.name} holds ${keys} keys: --flush empties it, --resume goes on`)
 }
 
 async function follow(
@@ -189,7 +186,7 @@ async function follow(
   const { engine, replication } = tandem
   const copy = new Copy(engine, settings.selection)
   if (target.isCluster && copy.databases.some((database) => database > 0)) {
-    throw new MigrationError('a cluster has database 0 only: choose it with --database 0')
+    throw new Error('a cluster has database 0 only: choose it with --database 0')
   }
   const migration = new Migration(replica, copy, target, settings.resume)
   const { onNewHistory } = replication
@@ -205,8 +202,7 @@ async function follow(
       display.say('Stopped before the cut-over: --resume goes on.')
       return INTERRUPTED
     }
-    const code = await cutOver(migration, display, { copy, source, target }, settings)
-    return code
+    return await cutOver(migration, display, { copy, source, target }, settings)
   } finally {
     display.stop()
     migration.stop()

@@ -3,6 +3,7 @@
  * replies, a probe's answer, bytes applied, a connection that is up or lost, a limit of their own. The transport then runs
  * the same request once more, and it is decided anew.
  */
+import type { Client } from '../commands/client.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Session } from './session.ts'
 import type { Settings } from './settings.ts'
@@ -55,6 +56,14 @@ export class Held {
       this.#limit(session)
       this.#wake(session)
     }, next - waited)
+  }
+
+  /** A client of the proxy is gone, with what was kept of it. */
+  clientGone(client: Client): void {
+    const session = client.session as Session | null
+    if (session === null) return
+    this.release(session)
+    session.gone()
   }
 
   release(session: Session): void {

@@ -19,7 +19,6 @@ import { NearCache } from './near/near-cache.ts'
 import { NearLink } from './near/near-link.ts'
 import { PartReads } from './near/part-reads.ts'
 import { Pool } from './pool.ts'
-import type { Session } from './session.ts'
 import { Settings } from './settings.ts'
 import { ProxyStats } from './stats.ts'
 
@@ -160,10 +159,7 @@ export class ReplicatingProxy implements Router {
   }
 
   clientGone(client: Client): void {
-    const session = client.session as Session | null
-    if (session === null) return
-    this.#held.release(session)
-    session.gone()
+    this.#held.clientGone(client)
   }
 
   // ---- the path of a call ------------------------------------------------------------------------------------------

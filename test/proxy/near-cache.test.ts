@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { caughtUp, ends, type Proxied, proxyField, startProxy } from '../support/proxy.ts'
+import { caughtUp, ends, handOver, type Proxied, proxyField, startProxy } from '../support/proxy.ts'
 import { startRedis } from '../support/redis.ts'
 import { field, linkUp } from '../support/replicas.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -405,11 +405,7 @@ describe('session consistency through the near cache', () => {
     await linkUp(next)
     await warm(proxy)
     let moved: Promise<void> | undefined
-    const move = async () => {
-      await old.must('FAILOVER', 'TO', '127.0.0.1', successor.port, 'TIMEOUT', 10_000)
-      await waitUntil(async () => String(await next.must('ROLE')).startsWith('master'), { what: 'the successor' })
-      await proxy.must('REPLICAOF', '127.0.0.1', successor.port)
-    }
+    const move = () => handOver(old, next, proxy, successor.port)
     const result = await check({
       port: proxied.tandem.port,
       seed: SEED,

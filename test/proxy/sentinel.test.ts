@@ -1,41 +1,26 @@
 /** A group behind Sentinels: the proxy finds its primary, and follows it when there is another. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
 import { freePort } from '../support/ports.ts'
 import { caughtUp, proxyField, ready } from '../support/proxy.ts'
 import { startRedis } from '../support/redis.ts'
 import { field, linkUp } from '../support/replicas.ts'
-import { removeDirectory, ServerProcess, temporaryDirectory } from '../support/server-process.ts'
+import { launchSentinel } from '../support/sentinel.ts'
 import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { connectFor } from '../support/wire.ts'
 
 const file = fileCleanup()
 
-/** Its log has no line that says it is ready: it is asked. */
 async function startSentinel(primaryPort: number): Promise<number> {
-  const dir = temporaryDirectory('sentinel')
   const port = await freePort()
-  const config = join(dir, 'sentinel.conf')
-  const lines = [
+  await launchSentinel(file, port, [
     `port ${port}`,
-    `dir ${dir}`,
     `sentinel monitor main 127.0.0.1 ${primaryPort} 1`,
     'sentinel down-after-milliseconds main 500',
     'sentinel failover-timeout main 5000',
-  ]
-  writeFileSync(config, `${lines.join('\n')}\n`)
-  const launch = { name: 'sentinel', command: 'redis-sentinel', args: [config], port }
-  const sentinel = new ServerProcess(launch, { dir, startTimeoutMs: 10_000 })
-  file.after(async () => {
-    await sentinel.dispose()
-    removeDirectory(dir)
-  })
-  void sentinel.start().catch(() => {})
-  await waitUntil(() => sentinel.logs().includes('+monitor master main'), { what: 'the Sentinel' })
+  ])
   return port
 }
 

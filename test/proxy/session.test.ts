@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { caughtUp, counts, ends, type Proxied, proxyField, startProxy } from '../support/proxy.ts'
+import { caughtUp, counts, ends, handOver, type Proxied, proxyField, startProxy } from '../support/proxy.ts'
 import { startRedis } from '../support/redis.ts'
 import { linkUp } from '../support/replicas.ts'
 import { waitUntil } from '../support/wait-until.ts'
@@ -71,11 +71,7 @@ describe('session consistency', () => {
     const cuts = setInterval(() => proxied.relay.cutReplicas(), 400)
     const cutsOfAll = setInterval(() => proxied.relay.cutAll(), 2500)
     let moved: Promise<void> | undefined
-    const move = async () => {
-      await old.must('FAILOVER', 'TO', '127.0.0.1', successor.port, 'TIMEOUT', 10_000)
-      await waitUntil(async () => String(await next.must('ROLE')).startsWith('master'), { what: 'the successor' })
-      await proxy.must('REPLICAOF', '127.0.0.1', successor.port)
-    }
+    const move = () => handOver(old, next, proxy, successor.port)
     const result = await check({
       port: proxied.tandem.port,
       seed: SEED,

@@ -1,7 +1,6 @@
 /** Upstreams by TLS: rediss:// for the proxy, through Sentinels, and for a copy inside a process. */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { it } from 'node:test'
 import { createReplica } from '../../src/index.ts'
 import { authority, tlsArgs } from '../support/certificates.ts'
@@ -11,7 +10,8 @@ import { caughtUp, counts, proxyField, ready } from '../support/proxy.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
 import { startRelay } from '../support/relay.ts'
 import { field } from '../support/replicas.ts'
-import { removeDirectory, ServerProcess, temporaryDirectory } from '../support/server-process.ts'
+import { launchSentinel } from '../support/sentinel.ts'
+import type { ServerProcess } from '../support/server-process.ts'
 import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { connectFor } from '../support/wire.ts'
@@ -93,16 +93,13 @@ it('rediss+sentinel:// asks Sentinels by TLS, and follows their failover', async
   assert.equal(await proxy.must('GET', 'before'), '1')
 })
 
-const sentinelDirs = new Map<number, ServerProcess>()
+const sentinels = new Map<number, ServerProcess>()
 
 async function startTlsSentinel(primaryPort: number): Promise<number> {
-  const dir = temporaryDirectory('sentinel')
   const port = await freePort()
-  const config = join(dir, 'sentinel.conf')
-  const lines = [
+  const sentinel = await launchSentinel(file, port, [
     'port 0',
     `tls-port ${port}`,
-    `dir ${dir}`,
     `tls-cert-file ${pair.cert}`,
     `tls-key-file ${pair.key}`,
     `tls-ca-cert-file ${trusted.ca}`,
@@ -110,23 +107,13 @@ async function startTlsSentinel(primaryPort: number): Promise<number> {
     `sentinel monitor main 127.0.0.1 ${primaryPort} 1`,
     'sentinel down-after-milliseconds main 500',
     'sentinel failover-timeout main 5000',
-  ]
-  writeFileSync(config, `${lines.join('\n')}\n`)
-  const launch = { name: 'sentinel', command: 'redis-sentinel', args: [config], port }
-  const sentinel = new ServerProcess(launch, { dir, startTimeoutMs: 10_000 })
-  file.after(async () => {
-    await sentinel.dispose()
-    removeDirectory(dir)
-  })
-  void sentinel.start().catch(() => {})
-  sentinelDirs.set(port, sentinel)
-  await waitUntil(() => sentinel.logs().includes('+monitor master main'), { what: 'the Sentinel' })
+  ])
+  sentinels.set(port, sentinel)
   return port
 }
 
-/** It says so when it finds one. */
 async function knowsReplica(sentinelPort: number, replicaPort: number): Promise<boolean> {
-  return sentinelDirs.get(sentinelPort)!.logs().includes(`+slave slave 127.0.0.1:${replicaPort}`)
+  return sentinels.get(sentinelPort)!.logs().includes(`+slave slave 127.0.0.1:${replicaPort}`)
 }
 
 it('createReplica() follows and writes by TLS, and checks the name', async () => {

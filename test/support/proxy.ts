@@ -55,3 +55,10 @@ export async function caughtUp(upstream: Wire, proxy: Wire): Promise<void> {
     { timeoutMs: 20_000, what: 'the copy to catch up' },
   )
 }
+
+/** The upstream hands over to its replica at `port`, and the proxy is told. */
+export async function handOver(old: Wire, next: Wire, proxy: Wire, port: number): Promise<void> {
+  await old.must('FAILOVER', 'TO', '127.0.0.1', port, 'TIMEOUT', 10_000)
+  await waitUntil(async () => String(await next.must('ROLE')).startsWith('master'), { what: 'the successor' })
+  await proxy.must('REPLICAOF', '127.0.0.1', port)
+}

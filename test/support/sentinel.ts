@@ -21,6 +21,23 @@ export interface SentinelOptions {
   failoverTimeoutMs?: number
 }
 
+/** One with these lines in its file; `port` is the one that they name. Resolves when it watches its primary. */
+export async function launchSentinel(t: Cleanup, port: number, lines: readonly string[]): Promise<ServerProcess> {
+  const dir = temporaryDirectory('sentinel')
+  const config = join(dir, 'sentinel.conf')
+  writeFileSync(config, `${[`dir ${dir}`, ...lines].join('\n')}\n`)
+  const launch = { name: 'sentinel', command: 'redis-sentinel', args: [config], port }
+  const sentinel = new ServerProcess(launch, { dir, startTimeoutMs: 10_000 })
+  t.after(async () => {
+    await sentinel.dispose()
+    removeDirectory(dir)
+  })
+  // Its log has no line that says it is ready.
+  void sentinel.start().catch(() => {})
+  await waitUntil(() => sentinel.logs().includes('+monitor master main'), { timeoutMs: 10_000, what: 'a Sentinel' })
+  return sentinel
+}
+
 /** Resolves when all of them know each other. */
 export async function startSentinels(
   t: Cleanup,
@@ -29,28 +46,16 @@ export async function startSentinels(
 ): Promise<SentinelGroup> {
   const sentinels: ServerProcess[] = []
   for (let i = 0; i < count; i++) {
-    const dir = temporaryDirectory('sentinel')
     const port = await freePort()
-    const config = join(dir, 'sentinel.conf')
-    const lines = [
+    const quorum = Math.floor(count / 2) + 1
+    const sentinel = await launchSentinel(t, port, [
       `port ${port}`,
       'bind 127.0.0.1',
-      `dir ${dir}`,
-      `sentinel monitor main 127.0.0.1 ${primaryPort} ${Math.floor(count / 2) + 1}`,
+      `sentinel monitor main 127.0.0.1 ${primaryPort} ${quorum}`,
       `sentinel down-after-milliseconds main ${downAfterMs}`,
       `sentinel failover-timeout main ${failoverTimeoutMs}`,
       'sentinel parallel-syncs main 2',
-    ]
-    writeFileSync(config, `${lines.join('\n')}\n`)
-    const launch = { name: 'sentinel', command: 'redis-sentinel', args: [config], port }
-    const sentinel = new ServerProcess(launch, { dir, startTimeoutMs: 10_000 })
-    t.after(async () => {
-      await sentinel.dispose()
-      removeDirectory(dir)
-    })
-    // Its log has no line that says it is ready.
-    void sentinel.start().catch(() => {})
-    await waitUntil(() => sentinel.logs().includes('+monitor master main'), { timeoutMs: 10_000, what: 'a Sentinel' })
+    ])
     const wire = await connect(port)
     // Its usual ten seconds between two looks at INFO would be the test's.
     await wire.must(

@@ -163,10 +163,7 @@ export class ClusterProxy implements Router, Aimer {
   }
 
   clientGone(client: Client): void {
-    const session = client.session as Session | null
-    if (session === null) return
-    this.#held.release(session)
-    session.gone()
+    this.#held.clientGone(client)
   }
 
   // ---- the path of a call ------------------------------------------------------------------------------------------
