@@ -81,7 +81,7 @@ export async function applyRate(effort: Effort): Promise<Row[]> {
 }
 
 /** Of servers that have just been started: compilers settle, tables grow. */
-const WARM_UP_MS = 2500
+const WARM_UP_MS = 8000
 
 /** Age of a heartbeat read at the replica under 20,000 writes a second: both roles by the same server; medians of the rounds. */
 export async function lag(effort: Effort): Promise<Row[]> {

@@ -10,7 +10,8 @@
  * still unread, the oldest of it goes to a file (spill/): `start` is then where memory begins, and `oldest` the file.
  * Offsets are bytes of the stream, from 0; the 1-based offsets of PSYNC are converted by the callers.
  */
-const BLOCK_BYTES = 256 * 1024
+import { BLOCK_BYTES, dropBlocks, takeBlock } from './blocks.ts'
+
 const SPARE_BLOCKS = 8
 
 export class Backlog {
@@ -68,7 +69,7 @@ export class Backlog {
       const used = this.end - this.#base
       const at = used % BLOCK_BYTES
       if (used === this.#blocks.length * BLOCK_BYTES)
-        this.#blocks.push(this.#spare.pop() ?? this.#oldest() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES))
+        this.#blocks.push(this.#spare.pop() ?? this.#oldest() ?? takeBlock())
       const block = this.#blocks.at(-1)!
       const length = Math.min(end - from, BLOCK_BYTES - at)
       if (length <= 64) for (let i = 0; i < length; i++) block[at + i] = bytes[from + i]!
@@ -100,6 +101,7 @@ export class Backlog {
     while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= keep) {
       const block = this.#blocks.shift()!
       if (this.#base + BLOCK_BYTES <= held && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block)
+      else dropBlocks(1)
       this.#base += BLOCK_BYTES
     }
   }
@@ -122,8 +124,14 @@ export class Backlog {
     this.#start = offset
     while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= offset) {
       this.#blocks.shift()
+      dropBlocks(1)
       this.#base += BLOCK_BYTES
     }
+  }
+
+  /** Nobody wants anything of it any more. */
+  free(): void {
+    dropBlocks(this.#blocks.length + this.#spare.length)
   }
 
   /** Between two trims, when much is written at once: the first block, if nobody wants it any more. */

@@ -91,6 +91,7 @@ export class Payload {
   drop(): void {
     this.#places.clear()
     this.#spill.drop()
+    this.#backlog.free()
   }
 
   #feed(replica: Replica): void {
