@@ -92,7 +92,8 @@ export class Calls {
       this.#pool = pool
     }
     if (session === null) {
-      if (kind === routes.LOCAL && this.#engine.loading === 'no') return RUN_HERE
+      const isLocal = kind === routes.LOCAL || (kind === routes.SSUBSCRIBE && this.#aimer === null)
+      if (isLocal && this.#engine.loading === 'no') return RUN_HERE
       if (
         kind === routes.READ &&
         this.#settings.consistency.level < BOUNDED &&

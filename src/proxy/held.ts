@@ -9,6 +9,9 @@ import type { Session } from './session.ts'
 import type { Settings } from './settings.ts'
 import type { ProxyStats } from './stats.ts'
 
+/** The longest wait for the messages of a shard channel. */
+export const SUBSCRIBE_WAIT_MS = 2000
+
 export class Held {
   #engine: Engine
   #settings: Settings
@@ -48,8 +51,8 @@ export class Held {
   #limit(session: Session): void {
     const { sessionWaitMs, writeTimeoutMs } = this.#settings
     const waited = this.#engine.unixMs - session.limitSinceMs
-    let next = Number.POSITIVE_INFINITY
-    if (sessionWaitMs > waited) next = sessionWaitMs
+    let next = SUBSCRIBE_WAIT_MS > waited ? SUBSCRIBE_WAIT_MS : Number.POSITIVE_INFINITY
+    if (sessionWaitMs > waited) next = Math.min(next, sessionWaitMs)
     if (writeTimeoutMs > waited) next = Math.min(next, writeTimeoutMs)
     if (!Number.isFinite(next)) return
     session.timer = setTimeout(() => {

@@ -33,6 +33,8 @@ export const KILL = 15
 export const IDENTITY = 16
 /** CLIENT UNBLOCK: of a client that blocks upstream, there. */
 export const UNBLOCK = 17
+/** SSUBSCRIBE: here, though before a cluster the channel's shard has to be asked first. */
+export const SSUBSCRIBE = 18
 
 const BY_NAME: Readonly<Record<string, number>> = {
   scan: CURSOR,
@@ -62,6 +64,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
   select: SELECT,
   publish: PUBLISH,
   spublish: PUBLISH,
+  ssubscribe: SSUBSCRIBE,
   reset: RESET,
   wait: WAIT,
   waitaof: WAIT,

@@ -19,7 +19,7 @@ import type { Endpoint, UpstreamAddress } from '../address.ts'
 import type { Aimer, Target } from '../aim.ts'
 import { Calls } from '../calls.ts'
 import { consistencyText, EVENTUAL } from '../consistency.ts'
-import { Held } from '../held.ts'
+import { Held, SUBSCRIBE_WAIT_MS } from '../held.ts'
 import { Pool } from '../pool.ts'
 import type { Redirect } from '../redirect.ts'
 import * as routes from '../routes.ts'
@@ -32,9 +32,11 @@ import { Messages } from './messages.ts'
 import { Everywhere, Redirected } from './redirected.ts'
 import type { Shard } from './shard.ts'
 import { shardFields } from './shard-fields.ts'
+import { ShardMessages } from './shard-messages.ts'
 
 const ASKING = Buffer.from('*1\r\n$6\r\nASKING\r\n', 'latin1')
 const NO_MAP = 'MASTERDOWN No node of the cluster has told its map yet'
+const NO_MESSAGES = 'MASTERDOWN The shard of the channel cannot be asked for its messages'
 const SELECT = 'ERR SELECT is not allowed in cluster mode'
 const HEARTBEAT_MS = 1000
 const HEARTBEAT_MIN_MS = 5
@@ -56,7 +58,16 @@ const EVERYWHERE = new Set([
 const READS = new Set([routes.READ, routes.CURSOR, routes.STREAM_READ])
 /** What does not look at any keys here: it stays with what the connection was at last. */
 const KEYLESS = new Set([
-  ...[routes.LOCAL, routes.SELECT, routes.RESET, routes.IDENTITY, routes.UNWATCH, routes.DISCARD, routes.WAIT],
+  ...[
+    routes.LOCAL,
+    routes.SSUBSCRIBE,
+    routes.SELECT,
+    routes.RESET,
+    routes.IDENTITY,
+    routes.UNWATCH,
+    routes.DISCARD,
+    routes.WAIT,
+  ],
 ])
 
 interface Resend {
@@ -76,6 +87,7 @@ export class ClusterProxy implements Router, Aimer {
   readonly #settings: Settings
   readonly #held: Held
   readonly #messages: Messages
+  readonly #shardMessages: ShardMessages
   #calls: Calls | null = null
   readonly #found = new FoundKeys()
   readonly #slots = new Set<number>()
@@ -94,13 +106,23 @@ export class ClusterProxy implements Router, Aimer {
       pool: (endpoint, shard) => this.#pool(endpoint, shard, replication, address),
       onApplied: () => this.#held.wakeAll(),
       onLink: () => this.#held.wakeSoon(),
+      onMap: () => this.#shardMessages.look(),
     })
     this.#messages = new Messages(
       address,
       () => this.cluster.shards,
-      (channel, message) => this.cluster.shards[0]?.publish(channel, message),
+      (channel, message) => this.cluster.shards[0]?.publish('PUBLISH', channel, message),
       (text) => engine.log('warning', text),
     )
+    this.#shardMessages = new ShardMessages({
+      login: address,
+      shardOf: (slot) => this.cluster.routeOf(slot),
+      listeners: (channel) => engine.pubsub.shardSubscribers(channel),
+      publish: (shard, channel, message) => shard.publish('SPUBLISH', channel, message),
+      onChange: () => this.#held.wakeSoon(),
+      onMoved: () => this.cluster.refreshSoon(),
+      log: (text) => engine.log('warning', text),
+    })
   }
 
   #pool(endpoint: Endpoint, shard: () => Shard, replication: Replication, address: UpstreamAddress): Pool {
@@ -140,6 +162,7 @@ export class ClusterProxy implements Router, Aimer {
     this.#heartbeat = null
     this.#held.stop()
     this.#messages.stop()
+    this.#shardMessages.stop()
     this.cluster.stop()
   }
 
@@ -281,7 +304,9 @@ export class ClusterProxy implements Router, Aimer {
       reply.error(SELECT)
       return DONE
     }
-    if (session.client.transaction !== null || !EVERYWHERE.has(command.fullName)) return undefined
+    if (session.client.transaction !== null) return undefined
+    if (kind === routes.SSUBSCRIBE) return this.#subscribe(session, args, reply)
+    if (!EVERYWHERE.has(command.fullName)) return undefined
     if (session.outstanding > 0) return HELD
     const connections: UpstreamConnection[] = []
     for (const { pool, name } of this.cluster.shards) {
@@ -307,6 +332,18 @@ export class ClusterProxy implements Router, Aimer {
     command.calls++
     this.#engine.stats.commandsProcessed++
     session.client.commands++
+    return DONE
+  }
+
+  /** It is answered when the messages come: those that are sent behind the reply are heard. */
+  #subscribe(session: Session, args: Request, reply: ReplyWriter): number {
+    if (session.outstanding > 0) return HELD
+    let isMissing = false
+    for (let i = 1; i < args.argc; i++) if (!this.#shardMessages.has(args.latin1(i))) isMissing = true
+    if (!isMissing) return RUN_HERE
+    if (this.#held.mayWait(session, SUBSCRIBE_WAIT_MS)) return HELD
+    const { lastError } = this.#shardMessages
+    reply.error(lastError === '' ? NO_MESSAGES : `${NO_MESSAGES} (${lastError})`)
     return DONE
   }
 
@@ -411,6 +448,8 @@ export class ClusterProxy implements Router, Aimer {
       proxy_shards_taken_over: counts.takenOver,
       proxy_fences_expired: fences.expired,
       proxy_messages: this.#messages.isUp ? 'up' : 'down',
+      proxy_shard_channels: this.#shardMessages.counts.channels,
+      proxy_shard_channels_up: this.#shardMessages.counts.up,
       proxy_map_error: lastError.replace(/[\r\n]/g, ' '),
     }
   }

@@ -43,6 +43,8 @@ export interface ClusterSetup {
   /** More of a shard's stream was applied. */
   onApplied(): void
   onLink(): void
+  /** There is a new map. */
+  onMap(): void
 }
 
 export class Cluster {
@@ -202,6 +204,7 @@ export class Cluster {
     }
     void this.#handOver()
     this.#retire()
+    this.#setup.onMap()
   }
 
   #noteEmpty(nodes: readonly Node[]): void {

@@ -175,10 +175,10 @@ export class Shard implements LinkOwner {
   }
 
   /** A message of the cluster, as if a stream had brought it. */
-  publish(channel: Buffer, message: Buffer): void {
+  publish(command: 'PUBLISH' | 'SPUBLISH', channel: Buffer, message: Buffer): void {
     this.#publisher ??= this.maintenanceClient()
     this.engine.tick()
-    this.execute(this.#publisher, ['PUBLISH', channel, message])
+    this.execute(this.#publisher, [command, channel, message])
     this.engine.executor.endRun()
   }
 
