@@ -214,6 +214,24 @@ describe('a shard with another primary', () => {
       what: 'the replica of the proxy',
     })
     assert.equal(await field(proxy, 'stats', 'sync_full'), '1', 'the replica of the proxy stayed in one stream')
+    // Another one, and a message, while clients of the proxy may not write: both have to wait as well.
+    const listener = await connectFor(file, tandem.port)
+    await listener.must('SUBSCRIBE', 'news')
+    await waitUntil(async () => (await proxyField(proxy, 'messages')) === 'up', { what: 'messages' })
+    await proxy.must('CLIENT', 'PAUSE', 1500, 'WRITE')
+    await wire.must('PUBLISH', 'news', 'paused')
+    await wire.pipeline([
+      ['DEBUG', 'CHANGE-REPL-ID'],
+      ['CLIENT', 'KILL', 'TYPE', 'replica'],
+      ...lost.slice(40, 60).map((key) => ['DEL', key]),
+      ['SET', lost[31]!, 'changed too'],
+    ])
+    await waitUntil(async () => (await shardLines(proxy)).find(({ addr }) => addr === name)?.full === 3, {
+      what: 'the next full synchronisation',
+    })
+    assert.deepEqual(await listener.next(), ['message', 'news', 'paused'])
+    await sameAsShards(cluster, proxy)
+    assert.equal(await proxy.must('DBSIZE'), 460)
     // One shard alone.
     await wire.must('FLUSHALL')
     await waitUntil(async () => Number(await proxy.must('DBSIZE')) === 500 - lost.length, { what: 'its keys to go' })

@@ -15,10 +15,13 @@ import type { Shard } from './shard.ts'
 const HASHES = 2 ** 32
 const KEYS_PER_STEP = 200
 const SLICE_MS = 8
+const PAUSED_LOOK_MS = 10
 const UNLINK_MAX = 100
+const GIVEN_UP = 'it was given up'
 
 /** Goes through all keys there are, in slices. `visit` gets a key's record; keys may come and go meanwhile. */
 async function eachKey(
+  shard: Shard,
   store: Store,
   visit: (ref: number, key: Buffer) => void,
   afterStep: () => void,
@@ -27,11 +30,16 @@ async function eachKey(
   let cursor = 0
   let sliceStart = performance.now()
   while (cursor < HASHES) {
+    // CLIENT PAUSE and a script that takes long hold a stream's writes back; these are to wait as well.
+    while (!shard.mayWrite) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSED_LOOK_MS))
+      if (isOver()) throw new Error(GIVEN_UP)
+    }
     cursor = store.databases[0]!.index.visit(cursor, KEYS_PER_STEP, (ref) => visit(ref, store.key(ref)))
     afterStep()
     if (performance.now() - sliceStart < SLICE_MS) continue
     await new Promise((resolve) => setImmediate(resolve))
-    if (isOver()) throw new Error('it was given up')
+    if (isOver()) throw new Error(GIVEN_UP)
     sliceStart = performance.now()
   }
 }
@@ -84,6 +92,7 @@ export async function removeStrays(
   const { ownership } = shard.cluster
   const removals = new Removals(shard, client)
   await eachKey(
+    shard,
     shard.engine.store,
     (_, key) => {
       const slot = keySlot(key, 0, key.length)
@@ -102,6 +111,7 @@ export async function mergeData(shard: Shard, client: Client, staged: Store, isO
   const { ownership } = shard.cluster
   const removals = new Removals(shard, client)
   await eachKey(
+    shard,
     shard.engine.store,
     (_, key) => {
       if (ownership.holderOf(key) === shard && there.findKey(key) === 0) removals.add(key)
@@ -110,6 +120,7 @@ export async function mergeData(shard: Shard, client: Client, staged: Store, isO
     isOver,
   )
   await eachKey(
+    shard,
     staged,
     (ref, key) => mergeKey(shard, client, staged, ref, key),
     () => {},

@@ -103,8 +103,7 @@ export class ShardStream {
 
   run(client: Client, request: Request, reply: ReplyWriter): number {
     if (this.#isWaiting) return POSTPONED
-    const { pauseMode, busy } = this.#shard.engine
-    if (pauseMode !== 'off' || busy !== null) {
+    if (!this.#shard.mayWrite) {
       // What ends knows of one link to a primary, and here is one for each shard.
       setTimeout(this.#goOn, RETRY_MS, this.#begin())
       return POSTPONED

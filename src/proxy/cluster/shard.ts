@@ -23,6 +23,10 @@ import type { Cluster } from './cluster.ts'
 import { mergeData } from './merge.ts'
 import { ShardStream } from './shard-stream.ts'
 
+/** Messages that wait while clients are paused; then the oldest go. */
+const MESSAGES_MAX = 10_000
+const PAUSED_LOOK_MS = 10
+
 class ShardApplier extends Applier {
   /** Before a chunk is applied. */
   onChunk: (chunk: Buffer) => void = () => {}
@@ -72,6 +76,8 @@ export class Shard implements LinkOwner {
   #link: UpstreamLink | null = null
   #applier: ShardApplier | null = null
   #publisher: Client | null = null
+  /** Of the cluster, which could not be published yet. */
+  #messages: [string, Buffer, Buffer][] = []
 
   constructor(cluster: Cluster, nodeId: string, pool: Pool, settings: Settings) {
     this.cluster = cluster
@@ -169,16 +175,32 @@ export class Shard implements LinkOwner {
     this.#link?.resume()
   }
 
-  /** Runs a command as if its stream had brought it. */
+  /** What a stream brings may run now: not while clients are paused, nor beside a script that takes long. */
+  get mayWrite(): boolean {
+    return this.engine.pauseMode === 'off' && this.engine.busy === null
+  }
+
+  /** Runs a command as if its stream had brought it; only while mayWrite. */
   execute(client: Client, args: readonly (string | Uint8Array)[]): void {
     this.engine.executor.process(client, Request.of(args), this.#reply)
   }
 
   /** A message of the cluster, as if a stream had brought it. */
   publish(command: 'PUBLISH' | 'SPUBLISH', channel: Buffer, message: Buffer): void {
+    this.#messages.push([command, channel, message])
+    if (this.#messages.length > MESSAGES_MAX) this.#messages.shift()
+    if (this.#messages.length === 1) this.#publishAll()
+  }
+
+  #publishAll(): void {
+    if (this.isGone) return
+    if (!this.mayWrite) {
+      setTimeout(() => this.#publishAll(), PAUSED_LOOK_MS)
+      return
+    }
     this.#publisher ??= this.maintenanceClient()
     this.engine.tick()
-    this.execute(this.#publisher, [command, channel, message])
+    for (const message of this.#messages.splice(0)) this.execute(this.#publisher, message)
     this.engine.executor.endRun()
   }
 
