@@ -10,7 +10,7 @@
  * still unread, the oldest of it goes to a file (spill/): `start` is then where memory begins, and `oldest` the file.
  * Offsets are bytes of the stream, from 0; the 1-based offsets of PSYNC are converted by the callers.
  */
-import { BLOCK_BYTES, dropBlocks, takeBlock } from './blocks.ts'
+import { BLOCK_BYTES, copyToBlock, dropBlocks, takeBlock } from './blocks.ts'
 
 const SPARE_BLOCKS = 8
 
@@ -73,7 +73,7 @@ export class Backlog {
       const block = this.#blocks.at(-1)!
       const length = Math.min(end - from, BLOCK_BYTES - at)
       if (length <= 64) for (let i = 0; i < length; i++) block[at + i] = bytes[from + i]!
-      else block.set(bytes.subarray(from, from + length), at)
+      else copyToBlock(block, at, bytes, from, length)
       this.end += length
       from += length
     }
