@@ -404,6 +404,7 @@ export class Replication implements ReplicationHost, LinkOwner {
   clientGone(client: Client): void {
     this.waits.clientGone(client)
     this.replicaSet.clientGone(client)
+    if (client.replica !== null) this.fullSync.clientGone()
     this.filtered.clientGone(client)
   }
 

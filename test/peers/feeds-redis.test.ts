@@ -43,6 +43,46 @@ describe('a real redis-server follows Tandem', () => {
     assert.match(tandem.logs(), /target: disk/)
   })
 
+  it('that comes while the file is sent to another gets a file of its own', async () => {
+    const args = ['--repl-diskless-sync', 'no', '--repl-sync-max-rate', '1mb', '--rdbcompression', 'no']
+    const tandem = await startTandem(file, { args })
+    const [one, two] = [await startRedis(file), await startRedis(file)]
+    const [primary, first, second] = (await wires(tandem, one, two)) as [Wire, Wire, Wire]
+    await primary.must('SET', 'large', 'x'.repeat(4_000_000))
+    await first.must('REPLICAOF', '127.0.0.1', tandem.port)
+    const isSent = async () => (await field(primary, 'replication', 'slave0')).includes('state=send_bulk')
+    await waitUntil(isSent, { what: 'the file to be on its way' })
+    await second.must('REPLICAOF', '127.0.0.1', tandem.port)
+    for (const replica of [first, second]) {
+      await linkUp(replica)
+      await sameData(primary, replica)
+    }
+  })
+
+  it('a file for replicas is given up when they are gone and no saves are configured', async () => {
+    const args = ['--repl-diskless-sync', 'no', '--save', '', '--rdb-key-save-delay', '1000000']
+    const tandem = await startTandem(file, { args })
+    const redis = await startRedis(file)
+    const [primary, replica] = (await wires(tandem, redis)) as [Wire, Wire]
+    for (let i = 0; i < 100; i++) await primary.must('SET', `key:${i}`, i)
+    const saves = async () => field(primary, 'persistence', 'rdb_bgsave_in_progress')
+    await replica.must('REPLICAOF', '127.0.0.1', tandem.port)
+    await waitUntil(async () => (await saves()) === '1', { what: 'the save' })
+    await replica.must('REPLICAOF', 'NO', 'ONE')
+    await waitUntil(async () => (await saves()) === '0', { what: 'its end' })
+    assert.match(tandem.logs(), /Background saving terminated by signal 10/)
+    // With saves configured it is worth having.
+    await primary.must('CONFIG', 'SET', 'save', '900 1')
+    await replica.must('REPLICAOF', '127.0.0.1', tandem.port)
+    await waitUntil(async () => (await saves()) === '1', { what: 'the next save' })
+    await replica.must('REPLICAOF', 'NO', 'ONE')
+    await waitUntil(async () => (await field(primary, 'replication', 'connected_slaves')) === '0', {
+      what: 'its leaving',
+    })
+    assert.equal(await saves(), '1')
+    await primary.must('CONFIG', 'SET', 'save', '')
+  })
+
   it('several replicas share one snapshot, and WAIT counts them', async () => {
     const tandem = await startTandem(file, { args: ['--repl-diskless-sync-delay', '1'] })
     const redis = await Promise.all([1, 2, 3].map(() => startRedis(file)))

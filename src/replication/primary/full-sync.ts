@@ -37,6 +37,8 @@ export interface SnapshotFile {
   readonly saving: boolean
   /** Saves to the RDB file and calls back when it is complete or failed. */
   saveForReplication(done: (error: Error | null) => void): void
+  /** Ends the save under way, which has failed then. */
+  abort(): void
   /** The data of a primary is being loaded; `async`: meanwhile the old data, of the same history, is served. */
   beginLoading(totalBytes: number, async: boolean): void
   endLoading(): void
@@ -111,11 +113,12 @@ export class FullSync {
     this.#startSoon(0)
   }
 
-  /** Joins a disk snapshot under way whose stream other replicas are waiting for. */
+  /** Joins a disk snapshot that is being made and whose stream other replicas are waiting for. */
   #attach(replica: Replica): boolean {
     const running = this.#running!
     const first = running.replicas[0]
-    if (!running.toDisk || first === undefined || !first.sameNeeds(replica) || !this.#stream.backlog) return false
+    if (!running.toDisk || isSending(running) || first === undefined) return false
+    if (!first.sameNeeds(replica) || !this.#stream.backlog) return false
     if (first.sent < this.#stream.backlog.oldest) return false
     const most = this.#engine.config.get('repl-max-concurrent-syncs')
     if (most > 0 && running.replicas.length >= most) return false
@@ -307,6 +310,14 @@ export class FullSync {
     this.#giveUp(running)
   }
 
+  /** Without configured saves, nobody wants a file that no replica waits for. redis 7.0.15 networking.c freeClient */
+  clientGone(): void {
+    const running = this.#running
+    if (running === null || !running.toDisk || isSending(running)) return
+    if (running.replicas.some(({ client }) => !client.closing)) return
+    if (this.#engine.config.get('save').length === 0) this.#file.abort()
+  }
+
   /** redis 7.0.15 rdb.c backgroundSaveDoneHandlerSocket */
   #killed(signal: number): void {
     this.#engine.log('warning', `Background transfer terminated by signal ${signal}`)
@@ -428,4 +439,9 @@ export class FullSync {
       done()
     })
   }
+}
+
+/** The file is complete: who comes now is too late for it. */
+function isSending({ replicas }: Running): boolean {
+  return replicas.some(({ isSentFile }) => isSentFile)
 }
