@@ -237,6 +237,14 @@ export class ReplyWriter {
     sink.writeBuffers(chunks)
   }
 
+  /** As drain() would hand it over, a text if it is short, and starts anew. */
+  takeOutput(): Buffer | string {
+    if (this.#chunks.length > 0 || this.#pos > STRING_MAX_BYTES) return this.takeBytes()
+    const text = this.#buf.latin1Slice(0, this.#pos)
+    this.#pos = 0
+    return text
+  }
+
   /** All bytes as one Buffer of its own, and starts anew: for scripts' replies, cached replies and tests. */
   takeBytes(): Buffer {
     this.#cutHere()

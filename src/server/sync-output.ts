@@ -36,7 +36,7 @@ export class SyncOutput implements Holder {
 
   get bytes(): number {
     let bytes = 0
-    for (const held of this.held) bytes += held.bytes.length
+    for (const { output } of this.held) bytes += output.length
     return bytes
   }
 
@@ -66,7 +66,7 @@ export class SyncOutput implements Holder {
     this.#marks = []
     const { sync } = this.#clients
     if (sync !== null && (this.isHolding || sync.mustHold(marks))) {
-      sync.hold(this, reply.takeBytes(), marks)
+      sync.hold(this, reply.takeOutput(), marks)
       return
     }
     this.isPassing = true
@@ -99,7 +99,8 @@ export class SyncOutput implements Holder {
     const first = this.held.shift()
     if (first === undefined || this.#connection.isClosed) return
     this.isPassing = true
-    this.#connection.writeBuffers([first.bytes])
+    if (typeof first.output === 'string') this.#connection.writeText(first.output)
+    else this.#connection.writeBuffers([first.output])
     this.isPassing = false
     // Not through the client, which is closing already.
     if (this.held.length === 0 && this.client.closing) this.#connection.close('after-replies')

@@ -13,7 +13,8 @@ export interface Mark {
 }
 
 export interface HeldOutput {
-  bytes: Buffer
+  /** Short output is Latin-1 text, as it leaves. */
+  output: Buffer | string
   readonly marks: readonly Mark[]
   /** It may leave when this offset is acknowledged by so many. */
   readonly offset: number
@@ -26,7 +27,8 @@ const ERROR = 0x2d
 const PUSH = 0x3e
 
 /** Each write's and read's reply is an error now; what was not answered (CLIENT REPLY OFF) still is not. */
-export function withErrors({ bytes, marks }: HeldOutput): Buffer {
+export function withErrors({ output, marks }: HeldOutput): Buffer {
+  const bytes = typeof output === 'string' ? Buffer.from(output, 'latin1') : output
   const pieces: Buffer[] = []
   let start = 0
   for (const { end, kind, copies } of marks) {

@@ -179,6 +179,14 @@ export class SyncMode {
 
   /** The offset that so many replicas have acknowledged. */
   acknowledgedBy(copies: number): number {
+    // Asked for each request: the usual number without a list.
+    if (copies === 1) {
+      let most = -1
+      for (const { state, acknowledged } of this.#replicas.list) {
+        if (state === 'online' && acknowledged > most) most = acknowledged
+      }
+      return most
+    }
     const offsets: number[] = []
     for (const replica of this.#replicas.list) if (replica.state === 'online') offsets.push(replica.acknowledged)
     if (offsets.length < copies) return -1
@@ -192,17 +200,17 @@ export class SyncMode {
 
   /** Whether a batch has to wait for replicas. */
   mustHold(marks: readonly Mark[]): boolean {
-    const last = marks.findLast((mark) => mark.copies > 0)
-    return last !== undefined && this.#isMissing(last.offset, copiesOf(marks))
+    const copies = copiesOf(marks)
+    return copies > 0 && this.#isMissing(offsetOf(marks), copies)
   }
 
   /** Output that has to wait now. */
-  hold(holder: Holder, bytes: Buffer, marks: readonly Mark[]): void {
+  hold(holder: Holder, output: Buffer | string, marks: readonly Mark[]): void {
     const now = this.#engine.unixMs
-    const offset = marks.findLast((mark) => mark.copies > 0)?.offset ?? 0
+    const offset = offsetOf(marks)
     this.counts.waits++
     const expiresAtMs = now + this.#engine.config.get('sync-timeout')
-    holder.held.push({ bytes, marks, offset, copies: copiesOf(marks), sinceMs: now, expiresAtMs })
+    holder.held.push({ output, marks, offset, copies: copiesOf(marks), sinceMs: now, expiresAtMs })
     this.#holders.add(holder)
     this.#replicas.requestAcks()
     this.#timer ??= setInterval(() => this.#expire(), TICK_MS)
@@ -211,17 +219,18 @@ export class SyncMode {
   /** Some replica acknowledged something: what that covers leaves. */
   acknowledged(): void {
     if (this.#holders.size === 0) return
-    const byCopies = new Map<number, number>()
+    let copies = 0
+    let reached = Number.POSITIVE_INFINITY
     for (const holder of this.#holders) {
       const first = holder.held[0]
       if (first === undefined) {
         this.#holders.delete(holder)
         continue
       }
-      let reached = byCopies.get(first.copies)
-      if (reached === undefined) {
-        reached = this.acknowledgedBy(first.copies)
-        byCopies.set(first.copies, reached)
+      // Mostly all wait for as many.
+      if (first.copies !== copies) {
+        copies = first.copies
+        reached = this.acknowledgedBy(copies)
       }
       if (first.offset === 0 || reached >= first.offset) this.#advance(holder)
     }
@@ -241,7 +250,7 @@ export class SyncMode {
         if (first.expiresAtMs > now) return
         this.counts.timeouts++
         if (this.#engine.config.get('sync-timeout-action') === 'degrade') this.counts.degraded++
-        else first.bytes = withErrors(first)
+        else first.output = withErrors(first)
       }
       this.waitedMs += now - first.sinceMs
       holder.release()
@@ -268,7 +277,7 @@ export class SyncMode {
       for (const held of holder.held) {
         if (held.copies === 0) continue
         this.counts.timeouts++
-        held.bytes = withErrors(held)
+        held.output = withErrors(held)
       }
       while (holder.held.length > 0) holder.release()
     }
@@ -280,6 +289,12 @@ export class SyncMode {
     this.#holders.clear()
     this.#stopTimer()
   }
+}
+
+/** Where the last stands that waits for any; 0 if none does. */
+function offsetOf(marks: readonly Mark[]): number {
+  for (let i = marks.length - 1; i >= 0; i--) if (marks[i]!.copies > 0) return marks[i]!.offset
+  return 0
 }
 
 /** All of a batch waits for as many as the most demanding reply in it. */
