@@ -23,7 +23,6 @@ export const NOT_READ = 'MASTERDOWN The upstream was lost before it replied to t
 
 const REPLICA = 'it is a replica'
 const BUFFER_BYTES = 64 * 1024
-const READ_BYTES = 256 * 1024
 /** Unsent bytes above which clients wait. */
 const FULL_BYTES = 8 * 1024 * 1024
 const CONNECT_TIMEOUT_MS = 5000
@@ -32,9 +31,6 @@ const PROBES_MAX = 4
 const PUSH = 0x3e
 const MINUS = 0x2d
 const INFO_REPLICATION = Buffer.from('*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n', 'latin1')
-
-/** All connections read into one buffer, like those of clients. */
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
 export interface ConnectionSetup {
   readonly endpoint: Endpoint
@@ -171,7 +167,7 @@ export class UpstreamConnection {
     this.database = setup.database
     this.resp = setup.resp
     const { endpoint, tls } = setup
-    this.#socket = dial({ ...endpoint, keepAlive: true, buffer: readBuffer }, tls, (buffer, length) =>
+    this.#socket = dial({ ...endpoint, keepAlive: true, sharesBuffer: true }, tls, (buffer, length) =>
       this.#receive(buffer, length),
     )
     this.#timer = setTimeout(() => this.close('connecting took too long'), CONNECT_TIMEOUT_MS)

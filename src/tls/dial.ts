@@ -6,38 +6,44 @@ import { connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type SecureContext } from 'node:tls'
 
 const KEEP_ALIVE_MS = 15_000
+const READ_BYTES = 256 * 1024
 
 export interface Destination {
   readonly host: string
   readonly port: number
   readonly localAddress?: string
   readonly keepAlive?: boolean
-  /** One buffer for many connections: `received` gets it, overwritten with each call. */
-  readonly buffer?: Buffer
+  /**
+   * `received` gets the one buffer that all connections read into, and must be done with it when it returns. Otherwise
+   * Node allocates 64 KiB for each read.
+   */
+  readonly sharesBuffer?: boolean
 }
+
+const shared = Buffer.allocUnsafeSlow(READ_BYTES)
 
 /** Node's options of a TLS connection; null is plain TCP. */
 export type Tls = ConnectionOptions | null
 
 export function dial(to: Destination, tls: Tls, received: (bytes: Buffer, length: number) => void): Socket {
-  const { host, port, localAddress, buffer } = to
+  const { host, port, localAddress, sharesBuffer } = to
   const options = {
     host,
     port,
     noDelay: true,
     ...(localAddress ? { localAddress } : {}),
     ...(to.keepAlive ? { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS } : {}),
-    ...(buffer === undefined
-      ? {}
-      : { onread: { buffer, callback: (length: number) => taken(received, buffer, length) } }),
+    ...(sharesBuffer === true
+      ? { onread: { buffer: shared, callback: (length: number) => taken(received, length) } }
+      : {}),
   }
   const socket = tls === null ? connect(options) : connectTls({ ...options, ...nameOf(host, tls), ...tls })
-  if (buffer === undefined) socket.on('data', (chunk: Buffer) => received(chunk, chunk.length))
+  if (sharesBuffer !== true) socket.on('data', (chunk: Buffer) => received(chunk, chunk.length))
   return socket
 }
 
-function taken(received: (bytes: Buffer, length: number) => void, buffer: Buffer, length: number): boolean {
-  received(buffer, length)
+function taken(received: (bytes: Buffer, length: number) => void, length: number): boolean {
+  received(shared, length)
   return true
 }
 

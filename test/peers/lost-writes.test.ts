@@ -61,6 +61,8 @@ describe('a primary that was replaced', () => {
     await linkUp(replica)
     await primary.must('SET', 'a', '1')
     await sameData(primary, replica)
+    // What it has without having said so would be kept.
+    assert.equal(await primary.must('WAIT', 1, 5000), 1)
     await replica.must('REPLICAOF', 'NO', 'ONE')
     await primary.must('REPLICAOF', '127.0.0.1', redis.port)
     await linkUp(primary)

@@ -87,9 +87,8 @@ export class UpstreamLink implements Transport {
     log('notice', `Connecting to MASTER ${this.host}:${this.port}`)
     const localAddress = config.get('bind-source-addr')
     const tls = this.#replication.tls()
-    const socket: Socket = dial({ host: this.host, port: this.port, localAddress }, tls, (chunk) =>
-      this.#receive(socket, chunk),
-    )
+    const to = { host: this.host, port: this.port, localAddress, sharesBuffer: true }
+    const socket: Socket = dial(to, tls, (buffer, length) => this.#received(socket, buffer.subarray(0, length)))
     this.#socket = socket
     this.#phase = 'steps'
     this.#line = Buffer.alloc(0)
@@ -174,6 +173,11 @@ export class UpstreamLink implements Transport {
     }
     this.#endLoading(false)
     this.#phase = 'steps'
+  }
+
+  /** What is read of the stream is applied, or copied, before the next is read; all else is kept for a while. */
+  #received(socket: Socket, chunk: Buffer): void {
+    this.#receive(socket, this.#phase === 'stream' ? chunk : Buffer.from(chunk))
   }
 
   #receive(socket: Socket, chunk: Buffer): void {
