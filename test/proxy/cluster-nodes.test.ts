@@ -23,15 +23,19 @@ describe('nodes of a cluster', () => {
     const [first] = cluster.nodes
     const at = `127.0.0.1:${first!.port}`
     const added = await startClusterNode(file)
-    const id = String(await (await connectFor(file, added.port)).must('CLUSTER', 'MYID'))
+    const addedWire = await connectFor(file, added.port)
+    const id = String(await addedWire.must('CLUSTER', 'MYID'))
     const checking = check({ port: tandem.port, seed: SEED, clients: 10, operations: 12_000, keys: 200 })
     await cluster.cli('add-node', `127.0.0.1:${added.port}`, at)
     const owner = await cluster.id(first!)
     // redis-cli moves no slots before the nodes agree on whose they are, and each has to know the new one.
     const wires = await Promise.all(cluster.nodes.map((node) => cluster.wire(node)))
     const agree = async () => {
-      for (const wire of wires)
+      for (const wire of wires) {
         if (!String(await wire.must('CLUSTER', 'NODES')).includes(`${id} 127.0.0.1`)) return false
+      }
+      // One that has just come takes no keys for two seconds.
+      if (!String(await addedWire.must('CLUSTER', 'INFO')).includes('cluster_state:ok')) return false
       const said = await cluster.cli('check', at).catch((error: { stdout: string }) => error.stdout)
       return said.includes('All nodes agree')
     }

@@ -84,8 +84,14 @@ export async function startCluster(t: Cleanup, shards = 3, replicas = 0, args: s
       return String(await (await cluster.wire(node)).must('CLUSTER', 'MYID'))
     },
     async cli(...cliArgs) {
-      const { stdout } = await run('redis-cli', ['--cluster', ...cliArgs, '--cluster-yes'], { timeout: 120_000 })
-      return stdout
+      try {
+        const { stdout } = await run('redis-cli', ['--cluster', ...cliArgs, '--cluster-yes'], { timeout: 120_000 })
+        return stdout
+      } catch (error) {
+        // It says what went wrong at the end of a list of all slots.
+        const { stdout } = error as { stdout: string }
+        throw Object.assign(new Error(`redis-cli --cluster ${cliArgs[0]}: ${stdout.slice(-400)}`), { stdout })
+      }
     },
   }
   await cluster.cli('create', ...nodes.map(({ port }) => `127.0.0.1:${port}`), '--cluster-replicas', String(replicas))
