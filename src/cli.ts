@@ -3,7 +3,7 @@
  * builds a Tandem and runs it until a signal or SHUTDOWN.
  */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Config } from './config/config.ts'
 import { ConfigError } from './config/redis-conf.ts'
@@ -111,6 +111,8 @@ export async function run(args: string[]): Promise<void> {
     }
     if (tandem.engine.loading === 'yes') {
       log('warning', 'Received shutdown signal during loading, exiting now.')
+      // Redis leaves the file there, but loads small files too fast to be met doing it.
+      if (config.get('unixsocket') !== '') rmSync(config.get('unixsocket'), { force: true })
       process.exit(0)
     }
     const save = words.includes('save') ? 'save' : words.includes('nosave') ? 'nosave' : 'default'

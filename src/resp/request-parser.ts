@@ -17,6 +17,7 @@ const INLINE_MAX_BYTES = 64 * 1024
 const BATCH_ARGUMENTS = 8
 const COUNT_MAX = 0x7fffffff
 const CR = 13
+const LF = 10
 const NOT_A_LENGTH = -2
 
 export interface ParserLimits {
@@ -193,7 +194,7 @@ export class RequestParser {
       this.pos = at + 2
       return value
     }
-    const line = buf.subarray(this.pos, end).indexOf(CR)
+    const line = lineEnd(buf.subarray(this.pos, end), CR)
     if (line < 0) {
       if (end - this.pos <= INLINE_MAX_BYTES) return INCOMPLETE_LENGTH
       this.error = tooBig
@@ -208,7 +209,7 @@ export class RequestParser {
 
   #inline(): number {
     const buf = this.#buf
-    const newline = buf.subarray(this.pos, this.#end).indexOf(10)
+    const newline = lineEnd(buf.subarray(this.pos, this.#end), LF)
     if (newline < 0) {
       return this.#end - this.pos > INLINE_MAX_BYTES ? this.#fail(protocolError.tooBigInline) : INCOMPLETE
     }
@@ -249,3 +250,12 @@ export class RequestParser {
 const MINUS_LENGTH = -1
 const INCOMPLETE_LENGTH = -3
 const FAILED_LENGTH = -4
+
+/**
+ * Where the line ends, -1 if nowhere. Redis looks with strchr, which sees nothing behind a NUL: such a line never ends,
+ * until it is too big. The first bytes of TLS are one, so a client that speaks TLS here gets no answer instead of errors.
+ */
+function lineEnd(bytes: Buffer, byte: number): number {
+  const at = bytes.indexOf(byte)
+  return at >= 0 && bytes.subarray(0, at).indexOf(0) >= 0 ? -1 : at
+}

@@ -182,6 +182,14 @@ const MALFORMED = [
   'A'.repeat(70_000),
   'POST / HTTP/1.1\r\nHost: x\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+  // A NUL hides the line's end, as in the first bytes that a TLS client sends.
+  '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\nPING\r\n',
+  'PING\0\r\nPING\r\n',
+  'PING\r\n\0\r\nPING\r\n',
+  `PING\0\r\n${'A'.repeat(70_000)}`,
+  '*1\0\r\n$4\r\nPING\r\n',
+  '*1\r\n$4\0\r\nPING\r\n',
+  `*1\0\r\n${'1'.repeat(70_000)}`,
 ]
 
 describe('malformed requests', () => {
@@ -220,6 +228,7 @@ describe('malformed requests', () => {
       '3',
       ' ',
       'a',
+      '\0',
     )
     const samples = fc.sample(fc.array(part, { minLength: 1, maxLength: 12 }), 120)
     for (let at = 0; at < samples.length; at += 40) {
