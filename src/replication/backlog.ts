@@ -10,7 +10,7 @@
  * still unread, the oldest of it goes to a file (spill/): `start` is then where memory begins, and `oldest` the file.
  * Offsets are bytes of the stream, from 0; the 1-based offsets of PSYNC are converted by the callers.
  */
-import { BLOCK_BYTES, copyToBlock, dropBlocks, takeBlock } from './blocks.ts'
+import { BLOCK_BYTES, Blocks } from './blocks.ts'
 
 const SPARE_BLOCKS = 8
 
@@ -21,6 +21,7 @@ export class Backlog {
   /** Offset from which on a file has what came before `start`. */
   spilledFrom: number | undefined
   #start: number
+  #memory = new Blocks()
   #blocks: Buffer[] = []
   /** Blocks that nobody can refer to: fresh memory costs a page fault for each 4 KiB. */
   #spare: Buffer[] = []
@@ -69,11 +70,11 @@ export class Backlog {
       const used = this.end - this.#base
       const at = used % BLOCK_BYTES
       if (used === this.#blocks.length * BLOCK_BYTES)
-        this.#blocks.push(this.#spare.pop() ?? this.#oldest() ?? takeBlock())
+        this.#blocks.push(this.#spare.pop() ?? this.#oldest() ?? this.#memory.take())
       const block = this.#blocks.at(-1)!
       const length = Math.min(end - from, BLOCK_BYTES - at)
       if (length <= 64) for (let i = 0; i < length; i++) block[at + i] = bytes[from + i]!
-      else copyToBlock(block, at, bytes, from, length)
+      else block.set(bytes.subarray(from, from + length), at)
       this.end += length
       from += length
     }
@@ -101,7 +102,6 @@ export class Backlog {
     while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= keep) {
       const block = this.#blocks.shift()!
       if (this.#base + BLOCK_BYTES <= held && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block)
-      else dropBlocks(1)
       this.#base += BLOCK_BYTES
     }
   }
@@ -124,14 +124,8 @@ export class Backlog {
     this.#start = offset
     while (this.#blocks.length > 1 && this.#base + BLOCK_BYTES <= offset) {
       this.#blocks.shift()
-      dropBlocks(1)
       this.#base += BLOCK_BYTES
     }
-  }
-
-  /** Nobody wants anything of it any more. */
-  free(): void {
-    dropBlocks(this.#blocks.length + this.#spare.length)
   }
 
   /** Between two trims, when much is written at once: the first block, if nobody wants it any more. */

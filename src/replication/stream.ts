@@ -182,7 +182,6 @@ export class ReplicationStream implements StreamSink {
 
   createBacklog(size: number): void {
     this.flush()
-    this.backlog?.free()
     this.backlog = new Backlog(size, this.#history.offset, () => this.held())
     this.#controlEnd = -1
     this.#sampleOffsets = []
@@ -191,7 +190,6 @@ export class ReplicationStream implements StreamSink {
 
   freeBacklog(): void {
     this.flush()
-    this.backlog?.free()
     this.backlog = null
   }
 }

@@ -91,7 +91,6 @@ export class Payload {
   drop(): void {
     this.#places.clear()
     this.#spill.drop()
-    this.#backlog.free()
   }
 
   #feed(replica: Replica): void {
