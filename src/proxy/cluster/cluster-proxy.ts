@@ -58,16 +58,14 @@ const EVERYWHERE = new Set([
 const READS = new Set([routes.READ, routes.CURSOR, routes.STREAM_READ])
 /** What does not look at any keys here: it stays with what the connection was at last. */
 const KEYLESS = new Set([
-  ...[
-    routes.LOCAL,
-    routes.SSUBSCRIBE,
-    routes.SELECT,
-    routes.RESET,
-    routes.IDENTITY,
-    routes.UNWATCH,
-    routes.DISCARD,
-    routes.WAIT,
-  ],
+  routes.LOCAL,
+  routes.SSUBSCRIBE,
+  routes.SELECT,
+  routes.RESET,
+  routes.IDENTITY,
+  routes.UNWATCH,
+  routes.DISCARD,
+  routes.WAIT,
 ])
 
 interface Resend {
@@ -423,6 +421,7 @@ export class ClusterProxy implements Router, Aimer {
 
   info(): Record<string, string | number> {
     const { shards, counts, lastError, ownership, fences } = this.cluster
+    const { channels, up } = this.#shardMessages.counts
     const sum = (of: (shard: Shard) => number) => shards.reduce((total, shard) => total + of(shard), 0)
     const age = Math.max(...shards.map(({ copy }) => copy.ageMs), shards.length === 0 ? Number.POSITIVE_INFINITY : 0)
     const away = shards.filter(({ pool }) => pool.lastError !== '')
@@ -448,8 +447,8 @@ export class ClusterProxy implements Router, Aimer {
       proxy_shards_taken_over: counts.takenOver,
       proxy_fences_expired: fences.expired,
       proxy_messages: this.#messages.isUp ? 'up' : 'down',
-      proxy_shard_channels: this.#shardMessages.counts.channels,
-      proxy_shard_channels_up: this.#shardMessages.counts.up,
+      proxy_shard_channels: channels,
+      proxy_shard_channels_up: up,
       proxy_map_error: lastError.replace(/[\r\n]/g, ' '),
     }
   }
