@@ -4,6 +4,7 @@ import type { Command } from '../commands/command.ts'
 import type { ReplyWriter } from '../resp/reply-writer.ts'
 import type { Request } from '../resp/request.ts'
 import type { Copy } from './copy.ts'
+import type { PartReads } from './near/part-reads.ts'
 import type { Pool } from './pool.ts'
 import type { Session } from './session.ts'
 
@@ -11,6 +12,8 @@ import type { Session } from './session.ts'
 export interface Target {
   readonly copy: Copy
   readonly pool: Pool
+  /** Where the copy is a part of the data: reads of this upstream's others. */
+  readonly part: PartReads | null
 }
 
 /** With several upstreams, who says which of them a call concerns. */
@@ -21,6 +24,8 @@ export interface Aimer {
   readonly isSpread: boolean
   /** The keys of the call that was aimed at last belong to several slots. */
   readonly isCrossing: boolean
+  /** The keys of the call that was aimed at last may be on their way to another upstream. */
+  readonly isMoving: boolean
   readonly pools: readonly Pool[]
   /** A call that several upstreams get, or none; undefined for all others. */
   special(session: Session, kind: number, command: Command, args: Request, reply: ReplyWriter): number | undefined

@@ -64,7 +64,7 @@ export class Calls {
   readonly #aimer: Aimer | null
   readonly #settings: Settings
   readonly #stats: ProxyStats
-  readonly #part: PartReads | null
+  #part: PartReads | null
   readonly #routes: Uint8Array
   readonly #unknown: Command
 
@@ -87,9 +87,10 @@ export class Calls {
     const kind = this.#routes[command.id]!
     let session = client.session as Session | null
     if (this.#aimer !== null && !client.isMaster) {
-      const { copy, pool } = this.#aimer.aim(session, client, kind, command, args)
+      const { copy, pool, part } = this.#aimer.aim(session, client, kind, command, args)
       this.#copy = copy
       this.#pool = pool
+      this.#part = part
     }
     if (session === null) {
       const isLocal = kind === routes.LOCAL || (kind === routes.SSUBSCRIBE && this.#aimer === null)
@@ -178,6 +179,10 @@ export class Calls {
   #read(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
     if (this.#aimer?.isSpread === true) {
       if (session.outstanding > 0) return HELD
+      if (this.#part?.isHere(session.client.db, command, args) === false) {
+        reply.error(CROSSES)
+        return DONE
+      }
       const where = this.#where(session)
       if (where !== UPSTREAM) return this.#here(session, where, reply)
       this.#stats.refusedReads++
@@ -195,7 +200,8 @@ export class Calls {
 
   /** A read of what the copy does not keep. */
   #readElsewhere(part: PartReads, session: Session, command: Command, args: Request, reply: ReplyWriter): number {
-    const reader = session.watching === null ? part.reader(session, command) : null
+    const mayKeep = session.watching === null && this.#aimer?.isMoving !== true
+    const reader = mayKeep ? part.reader(session, command) : null
     if (reader === null) return this.#pass(session, command, args, reply, false)
     const entry = part.find(session, args)
     if (entry === undefined) {

@@ -126,10 +126,6 @@ export function createProxy(
   const none = `there is no database ${address.database}`
   if (address.database >= engine.config.get('databases'))
     throw new ConfigError(none, `*** FATAL CONFIG FILE ERROR: proxy-upstream: ${none}`)
-  if (address.nodes.length > 0 && replication.part !== null) {
-    const why = 'replica-filter-* cannot be used before a cluster'
-    throw new ConfigError(why, `*** FATAL CONFIG FILE ERROR: ${why}`)
-  }
   clients.firstDatabase = address.database
   return new ProxySetup(engine, replication, address, address.tls ? urlTls(engine, contexts) : null)
 }

@@ -15,7 +15,7 @@ import { Calls } from './calls.ts'
 import { consistencyText } from './consistency.ts'
 import { Copy } from './copy.ts'
 import { Held } from './held.ts'
-import { NearCache } from './near/near-cache.ts'
+import { nearCache } from './near/near-cache.ts'
 import { NearLink } from './near/near-link.ts'
 import { PartReads } from './near/part-reads.ts'
 import { Pool } from './pool.ts'
@@ -78,9 +78,9 @@ export class ReplicatingProxy implements Router {
   #partReads({ user, password }: UpstreamAddress): PartReads | null {
     const { copy, pool, stats } = this
     const engine = this.#engine
-    const { part } = this.#replication
-    if (part === null) return null
-    const cache = new NearCache()
+    const kept = this.#replication.part?.kept
+    if (kept === undefined) return null
+    const cache = nearCache(engine.config)
     const link = new NearLink({
       user,
       password,
@@ -94,12 +94,9 @@ export class ReplicatingProxy implements Router {
       onProgress: () => this.#held.wakeSoon(),
       onRoundTrip: (milliseconds) => stats.roundTrip(milliseconds),
     })
-    const { config } = engine
-    const limit = () => cache.limit(config.get('near-cache-max-entries'), config.get('near-cache-max-bytes'))
-    limit()
-    config.on('near-cache-max-entries', limit)
-    config.on('near-cache-max-bytes', limit)
-    return new PartReads({ engine, part, copy, settings: this.#settings, cache, link })
+    const reads = new PartReads({ engine, part: kept, copy, settings: this.#settings, cache, link })
+    kept.arrival.hidden = reads
+    return reads
   }
 
   /** `restored`: the data set of a former life is here already. */

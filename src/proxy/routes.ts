@@ -36,6 +36,9 @@ export const UNBLOCK = 17
 /** SSUBSCRIBE: here, though before a cluster the channel's shard has to be asked first. */
 export const SSUBSCRIBE = 18
 
+/** Reads that tell of all keys. */
+export const OF_ALL_KEYS: ReadonlySet<string> = new Set(['keys', 'dbsize', 'randomkey', 'scan'])
+
 const BY_NAME: Readonly<Record<string, number>> = {
   scan: CURSOR,
   sscan: CURSOR,

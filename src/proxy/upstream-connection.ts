@@ -400,9 +400,9 @@ export class UpstreamConnection {
     run.redirect = null
     const redirect = readRedirect(line)
     if (redirect === undefined) return false
-    const { session, isWrite, muted, take } = run
-    const skip = run.sentSkip
-    const refused = { session: session!, request: run.requests![0]!, how: { isWrite, muted, skip, take } }
+    const { session, isWrite, muted, take, lost } = run
+    const how = { isWrite, muted, skip: run.sentSkip, take, ...(lost === undefined ? {} : { lost }) }
+    const refused = { session: session!, request: run.requests![0]!, how }
     if (!this.#setup.onRedirect!(redirect, refused, this)) return false
     this.#pieces = []
     run.requests!.shift()

@@ -41,6 +41,12 @@ import { type Framing, loadTarget, Payload } from './upstream/load.ts'
 import type { LinkOwner } from './upstream/owner.ts'
 import { Waits } from './waits.ts'
 
+/** Several primaries that are followed together. */
+export interface Merged {
+  readonly isComplete: boolean
+  readonly replicaFilter: ReplicationHost['replicaFilter']
+}
+
 export class Replication implements ReplicationHost, LinkOwner {
   readonly engine: Engine
   readonly history = new History()
@@ -76,9 +82,9 @@ export class Replication implements ReplicationHost, LinkOwner {
   /** How the primary is reached; null without TLS. */
   tls: () => Tls = () => null
   /** Shards of a cluster, in a proxy before one: then there is no primary, and nevertheless others decide about writes. */
-  merged: { readonly isComplete: boolean } | null = null
+  merged: Merged | null = null
   /** Of a primary's data only a part is kept (`replica-filter-*`): then it is followed through this; else null. */
-  readonly part: PartFollower | null
+  part: PartFollower | null
   /** More of the primary's stream was applied, of which this server's own stream may show nothing. */
   onPartApplied: () => void = () => {}
 
@@ -181,8 +187,11 @@ export class Replication implements ReplicationHost, LinkOwner {
   }
 
   /** The data comes from several primaries whose writes are merged here, into a history of its own. */
-  merge(merged: { readonly isComplete: boolean }): void {
+  merge(merged: Merged): void {
     this.merged = merged
+    // Each of them has its own.
+    this.part?.kept.stop()
+    this.part = null
     this.stream.takesApplied = true
     this.ensureBacklog()
     this.#connectStream()
@@ -213,7 +222,7 @@ export class Replication implements ReplicationHost, LinkOwner {
       this.#roleChanged(`replica of ${host}:${port}`)
     }
     this.#link = new UpstreamLink(this.part ?? this, host, port)
-    this.part?.attach(this.#link)
+    this.part?.kept.attach(this.#link)
     engine.config.setDerived('replicaof', `${host} ${port}`)
     this.#connectStream()
     this.linkChanged()
@@ -225,7 +234,7 @@ export class Replication implements ReplicationHost, LinkOwner {
     if (this.#link === null) return
     this.#link.stop()
     this.#link = null
-    this.part?.attach(null)
+    this.part?.kept.attach(null)
     this.canResume = false
     this.lostWrites.decided()
     this.lastDatabase = 0
@@ -461,7 +470,7 @@ export class Replication implements ReplicationHost, LinkOwner {
   }
 
   get replicaFilter(): ReplicationHost['replicaFilter'] {
-    return this.part?.counts ?? null
+    return this.merged?.replicaFilter ?? this.part?.kept.counts ?? null
   }
 
   get upstream(): UpstreamInfo | null {
@@ -489,7 +498,7 @@ export class Replication implements ReplicationHost, LinkOwner {
 
   cron(): void {
     this.#link?.cron()
-    this.part?.cron()
+    this.part?.kept.cron()
     this.handover.look()
     // A PING would put whom the failover waits for behind again.
     this.replicaSet.cron(!this.handover.isActive)
@@ -508,7 +517,7 @@ export class Replication implements ReplicationHost, LinkOwner {
 
   stop(): void {
     this.#link?.stop()
-    this.part?.stop()
+    this.part?.kept.stop()
     this.fullSync.abort()
     this.replicaSet.budget.stop()
     this.filtered.stop()

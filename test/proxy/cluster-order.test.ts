@@ -9,45 +9,20 @@ import { keySlot } from '../../src/bytes/key-slot.ts'
 import { addArrivals } from '../../src/proxy/cluster/shard-stream.ts'
 import { Request } from '../../src/resp/request.ts'
 import { fileCleanup } from '../support/cleanup.ts'
-import { startRelayedNode } from '../support/cluster.ts'
 import { proxyField } from '../support/proxy.ts'
-import type { RedisPeer } from '../support/redis.ts'
-import type { Relay } from '../support/relay.ts'
+import { LAST_SLOT, startRelayedPair } from '../support/relayed-pair.ts'
 import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
 import { connectFor, type Wire } from '../support/wire.ts'
 
 const file = fileCleanup()
-const SLOTS = 16384
 /** Of `{tag}…`, which the first node has. */
 const SLOT = 8338
 
-interface Side {
-  readonly node: RedisPeer
-  readonly relay: Relay
-  readonly wire: Wire
-  readonly id: string
-}
-
-async function startSide(): Promise<Side> {
-  const { node, relay } = await startRelayedNode(file)
-  const wire = await connectFor(file, node.port)
-  return { node, relay, wire, id: String(await wire.must('CLUSTER', 'MYID')) }
-}
-
-/** Two nodes behind relays, of which the second has one slot, and another is on the way to it; and a proxy. */
+/** A slot with keys is on its way from one node to the other; and a proxy. */
 async function start() {
-  const [from, to] = await Promise.all([startSide(), startSide()])
-  await from.wire.must('CLUSTER', 'ADDSLOTSRANGE', 0, SLOTS - 2)
-  await to.wire.must('CLUSTER', 'ADDSLOTS', SLOTS - 1)
-  await to.wire.must('CLUSTER', 'SET-CONFIG-EPOCH', 2)
-  await from.wire.must('CLUSTER', 'MEET', '127.0.0.1', to.node.port)
-  for (const { wire } of [from, to]) {
-    await waitUntil(async () => String(await wire.must('CLUSTER', 'INFO')).includes('cluster_state:ok'), {
-      timeoutMs: 20_000,
-      what: 'the cluster',
-    })
-  }
+  const pair = await startRelayedPair(file)
+  const { from } = pair
   const args = ['--proxy-upstream', `cluster://127.0.0.1:${from.relay.port}`, '--notify-keyspace-events', 'KA']
   const tandem = await startTandem(file, { args })
   const proxy = await connectFor(file, tandem.port)
@@ -56,13 +31,10 @@ async function start() {
   await from.wire.must('SADD', '{tag}s', 1, 2)
   await from.wire.must('SADD', '{tag}u', 3)
   await waitUntil(async () => (await proxy.must('DBSIZE')) === 6, { what: 'the keys' })
-  await to.wire.must('CLUSTER', 'SETSLOT', SLOT, 'IMPORTING', from.id)
-  await from.wire.must('CLUSTER', 'SETSLOT', SLOT, 'MIGRATING', to.id)
+  await pair.opens(SLOT)
   const events = await connectFor(file, tandem.port)
   await events.must('PSUBSCRIBE', '__keyspace@0__:*')
-  const migrate = (...keys: string[]) =>
-    from.wire.must('MIGRATE', '127.0.0.1', to.node.port, '', 0, 5000, 'KEYS', ...keys)
-  return { from, to, proxy, events, migrate }
+  return { ...pair, proxy, events }
 }
 
 /** What happened to keys of the copy up to (not including) this event, as `key event`. */
@@ -89,7 +61,7 @@ function keyOf(slot: number): string {
 }
 
 /** A key of the second node. */
-const MARK = keyOf(SLOTS - 1)
+const MARK = keyOf(LAST_SLOT)
 
 describe('a key that goes from one shard to another', () => {
   const started = start()

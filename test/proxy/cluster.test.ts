@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { type Cluster, differences, keyDigests, startCluster } from '../support/cluster.ts'
+import { type Cluster, differences, keyDigests, reshard, startCluster } from '../support/cluster.ts'
 import { sameAsShards, shardLines, startClusterProxy } from '../support/cluster-proxy.ts'
 import { counts, proxyField } from '../support/proxy.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
@@ -82,16 +82,13 @@ describe('slots that change hands', () => {
     let isOver = false
     const writing = writeAlong(tandem.port, () => isOver)
     const [a, b, c] = (await cluster.primaries()) as [RedisPeer, RedisPeer, RedisPeer]
-    const reshard = async (from: RedisPeer, to: RedisPeer, slots: number) =>
-      cluster.cli(
-        ...['reshard', `127.0.0.1:${a.port}`, '--cluster-from', await cluster.id(from)],
-        ...['--cluster-to', await cluster.id(to), '--cluster-slots', String(slots)],
-      )
+    const move = async (from: RedisPeer, to: RedisPeer, slots: number) =>
+      reshard(cluster, await cluster.id(from), await cluster.id(to), slots)
     const resharding = (async () => {
-      await reshard(a, b, 600)
-      await reshard(b, c, 900)
-      await reshard(c, a, 600)
-      await reshard(b, a, 300)
+      await move(a, b, 600)
+      await move(b, c, 900)
+      await move(c, a, 600)
+      await move(b, a, 300)
     })()
     const result = await check({ port: tandem.port, seed: SEED, clients: 20, operations: 40_000, keys: 400 })
     await resharding

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { Copy } from '../../src/proxy/copy.ts'
 import { readInvalidation } from '../../src/proxy/near/invalidation.ts'
 import { type Fetch, NearCache } from '../../src/proxy/near/near-cache.ts'
 
+/** Which upstream replies came from is no matter here. */
+const COPY = {} as Copy
 const KEYS = ['a', 'b', 'c', 'd']
 const key = fc.constantFrom(...KEYS)
 const keys = fc.uniqueArray(key, { minLength: 1, maxLength: 3 })
@@ -52,7 +55,7 @@ class Run {
     const { cache } = this
     switch (one.kind) {
       case 'begin':
-        this.fetches.push({ fetch: cache.begin(one.keys.join(','), one.keys), reply: this.reply(one.keys) })
+        this.fetches.push({ fetch: cache.begin(one.keys.join(','), one.keys, COPY), reply: this.reply(one.keys) })
         return
       case 'end': {
         const [ended] = this.fetches.splice(one.which % Math.max(1, this.fetches.length), 1)
@@ -112,7 +115,7 @@ describe('the near cache against a model', () => {
   it('keeps the most recently used within its bounds', () => {
     const cache = new NearCache()
     cache.limit(3, 10_000)
-    const keep = (name: string, bytes: number) => cache.end(cache.begin(name, [name]), Buffer.alloc(bytes), null)
+    const keep = (name: string, bytes: number) => cache.end(cache.begin(name, [name], COPY), Buffer.alloc(bytes), null)
     for (const name of ['a', 'b', 'c']) keep(name, 10)
     assert.notEqual(cache.get('a'), undefined)
     keep('d', 10)

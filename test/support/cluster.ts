@@ -113,6 +113,18 @@ async function isWhole(cluster: Cluster, shards: number, replicas: number): Prom
   return true
 }
 
+/** Moves slots from one primary to another, by their ids, once the nodes agree on whose they are: redis-cli asks for that. */
+export async function reshard(cluster: Cluster, from: string, to: string, slots: number): Promise<void> {
+  const [{ port }] = (await cluster.primaries()) as [RedisPeer]
+  const at = `127.0.0.1:${port}`
+  const agree = async () => {
+    const said = await cluster.cli('check', at).catch((error: { stdout: string }) => error.stdout)
+    return said.includes('All nodes agree')
+  }
+  await waitUntil(agree, { timeoutMs: 20_000, intervalMs: 200, what: 'the nodes to agree' })
+  await cluster.cli('reshard', at, '--cluster-from', from, '--cluster-to', to, '--cluster-slots', String(slots))
+}
+
 /** All keys of the primaries with their digests, sorted. */
 export async function digests(cluster: Cluster): Promise<Map<string, string>> {
   const all = new Map<string, string>()

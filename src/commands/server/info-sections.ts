@@ -210,7 +210,17 @@ export function replication(host: Host): string {
     text += lines({ min_slaves_good_slaves: replication.goodReplicas })
   }
   text += replicaLines(replication)
-  const { syncMode, lostWrites, spill } = replication
+  const { syncMode, lostWrites, spill, replicaFilter } = replication
+  if (replicaFilter !== null) {
+    text += lines({
+      replica_filter: replicaFilter.text,
+      replica_filter_seen_bytes: replicaFilter.seenBytes,
+      replica_filter_dropped_bytes: replicaFilter.droppedBytes,
+      replica_filter_fetched_keys: replicaFilter.fetched,
+      replica_filter_fetched_bytes: replicaFilter.fetchedBytes,
+      replica_filter_pending_keys: replicaFilter.pending,
+    })
+  }
   if (lostWrites.files > 0) {
     text += lines({ lost_writes: lostWrites.commands, lost_writes_last_file: lostWrites.lastFile })
   }
@@ -278,17 +288,7 @@ function upstreamLines(host: Host, upstream: UpstreamInfo): string {
       master_sync_last_io_seconds_ago: upstream.syncLastIoSecondsAgo,
     })
   }
-  const { refusedSync, replicaFilter } = host.replication
-  if (replicaFilter !== null) {
-    text += lines({
-      replica_filter: replicaFilter.text,
-      replica_filter_seen_bytes: replicaFilter.seenBytes,
-      replica_filter_dropped_bytes: replicaFilter.droppedBytes,
-      replica_filter_fetched_keys: replicaFilter.fetched,
-      replica_filter_fetched_bytes: replicaFilter.fetchedBytes,
-      replica_filter_pending_keys: replicaFilter.pending,
-    })
-  }
+  const { refusedSync } = host.replication
   if (refusedSync !== null) {
     const { keysHere, keysThere, replid } = refusedSync
     text += lines({ master_sync_refused: `keys_here=${keysHere},keys_there=${keysThere},replid=${replid}` })

@@ -27,12 +27,15 @@ import type { Session } from '../session.ts'
 import { Settings } from '../settings.ts'
 import { ProxyStats } from '../stats.ts'
 import { NOT_SENT, type Refused, type UpstreamConnection } from '../upstream-connection.ts'
+import { askAllKeys } from './all-keys.ts'
 import { Cluster } from './cluster.ts'
+import { ClusterPart } from './cluster-part.ts'
 import { Messages } from './messages.ts'
-import { Everywhere, Redirected } from './redirected.ts'
+import { oneOfAll, Redirected } from './redirected.ts'
 import type { Shard } from './shard.ts'
 import { shardFields } from './shard-fields.ts'
 import { ShardMessages } from './shard-messages.ts'
+import { ToShards } from './to-shards.ts'
 
 const ASKING = Buffer.from('*1\r\n$6\r\nASKING\r\n', 'latin1')
 const NO_MAP = 'MASTERDOWN No node of the cluster has told its map yet'
@@ -79,6 +82,7 @@ export class ClusterProxy implements Router, Aimer {
   readonly cluster: Cluster
   isSpread = false
   isCrossing = false
+  isMoving = false
   redirections = 0
 
   readonly #engine: Engine
@@ -86,6 +90,9 @@ export class ClusterProxy implements Router, Aimer {
   readonly #held: Held
   readonly #messages: Messages
   readonly #shardMessages: ShardMessages
+  /** Where the copy is a part of the data. */
+  readonly #part: ClusterPart | null
+  readonly #toShards: ToShards
   #calls: Calls | null = null
   readonly #found = new FoundKeys()
   readonly #slots = new Set<number>()
@@ -96,16 +103,22 @@ export class ClusterProxy implements Router, Aimer {
     this.#engine = engine
     this.#settings = new Settings(engine.config)
     this.#held = new Held(engine, this.#settings, this.stats)
+    this.#toShards = new ToShards({ engine, held: this.#held, settings: this.#settings, stats: this.stats })
     this.cluster = new Cluster({
       engine,
       replication,
       address,
       settings: this.#settings,
       pool: (endpoint, shard) => this.#pool(endpoint, shard, replication, address),
+      reads: (shard) => this.#part?.reads(shard) ?? null,
       onApplied: () => this.#held.wakeAll(),
       onLink: () => this.#held.wakeSoon(),
-      onMap: () => this.#shardMessages.look(),
+      onMap: (moved) => {
+        if (moved) this.#part?.slotsMoved()
+        this.#shardMessages.look()
+      },
     })
+    this.#part = this.#partOf(address)
     this.#messages = new Messages(
       address,
       () => this.cluster.shards,
@@ -120,6 +133,21 @@ export class ClusterProxy implements Router, Aimer {
       onChange: () => this.#held.wakeSoon(),
       onMoved: () => this.cluster.refreshSoon(),
       log: (text) => engine.log('warning', text),
+    })
+  }
+
+  #partOf(login: UpstreamAddress): ClusterPart | null {
+    const { part } = this.cluster
+    if (part === null) return null
+    return new ClusterPart({
+      engine: this.#engine,
+      part,
+      settings: this.#settings,
+      login,
+      shards: () => this.cluster.shards,
+      onProgress: () => this.#held.wakeSoon(),
+      onRoundTrip: (milliseconds) => this.stats.roundTrip(milliseconds),
+      onRedirect: (redirect, refused, by) => this.#redirect(redirect, refused, by),
     })
   }
 
@@ -168,7 +196,10 @@ export class ClusterProxy implements Router, Aimer {
   #beat(): void {
     const wait = Math.max(HEARTBEAT_MIN_MS, Math.min(HEARTBEAT_MS, this.#settings.smallestBoundMs / 4))
     this.#heartbeat = setTimeout(() => this.#beat(), wait)
-    for (const shard of this.cluster.shards) shard.pool.shared(0, 2).connection?.date()
+    for (const { part, pool } of this.cluster.shards) {
+      pool.shared(0, 2).connection?.date()
+      part?.beat()
+    }
   }
 
   cron(): void {
@@ -228,19 +259,24 @@ export class ClusterProxy implements Router, Aimer {
   aim(session: Session | null, client: Client, kind: number, command: Command, args: Request): Target {
     this.isSpread = false
     this.isCrossing = false
+    this.isMoving = false
     if (KEYLESS.has(kind)) return this.#same(session)
     if (kind === routes.UNBLOCK) return this.#blockingOf(args) ?? this.#same(session)
     this.#findSlots(client, kind, command, args)
     const slots = this.#slots
-    this.isCrossing = slots.size > 1
+    // No shard has all of the keys.
+    this.isCrossing = slots.size > 1 || (kind === routes.EXEC && asksForAllKeys(client))
     const isRead = READS.has(kind)
     this.isSpread = isRead && slots.size !== 1
     const [slot] = slots
     const route =
       (slot === undefined ? this.cluster.ownership.owner(0) : this.cluster.routeOf(slot)) ?? this.cluster.shards[0]!
-    const copyOf = this.#leastReady(session, slots, route)
-    session?.turnTo(copyOf.copy)
-    return { copy: copyOf.copy, pool: route.pool }
+    if (this.#part !== null && slot !== undefined) {
+      this.isMoving = this.cluster.ownership.isUnsettled(slot, this.#engine.now)
+    }
+    const { copy } = this.#leastReady(session, slots, route)
+    session?.turnTo(copy)
+    return { copy, pool: route.pool, part: route.part }
   }
 
   #same(session: Session | null): Target {
@@ -304,32 +340,24 @@ export class ClusterProxy implements Router, Aimer {
     }
     if (session.client.transaction !== null) return undefined
     if (kind === routes.SSUBSCRIBE) return this.#subscribe(session, args, reply)
+    if (this.#part !== null && routes.OF_ALL_KEYS.has(command.name)) return this.#readAll(session, command, args, reply)
     if (!EVERYWHERE.has(command.fullName)) return undefined
+    const { shards } = this.cluster
+    const errand = { shards, request: Buffer.from(args.encoded()), isWrite: true, merge: oneOfAll }
+    const outcome = this.#toShards.send(session, command, errand, reply)
+    if (outcome === DONE) shards[0]?.part?.wrote(session, command, args)
+    return outcome
+  }
+
+  #readAll(session: Session, command: Command, args: Request, reply: ReplyWriter): number {
     if (session.outstanding > 0) return HELD
-    const connections: UpstreamConnection[] = []
-    for (const { pool, name } of this.cluster.shards) {
-      const { connection, isDown } = pool.sharedBy(session.client)
-      if (connection === null || isDown) {
-        if (this.#held.mayWait(session, this.#settings.writeTimeoutMs)) return HELD
-        this.stats.refusedWrites++
-        reply.error(`${NOT_SENT} (${name}: ${pool.lastError})`)
-        return DONE
-      }
-      connections.push(connection)
+    const { shards } = this.cluster
+    const question = askAllKeys(command.name, args, shards.length)
+    if (!Buffer.isBuffer(question)) {
+      const asked = question.shards.map((at) => shards[at]!)
+      return this.#toShards.send(session, command, { ...question, shards: asked, isWrite: false }, reply)
     }
-    const all = new Everywhere(session, connections.length, reply.muted)
-    session.outstanding++
-    session.connection = null
-    const how = { isWrite: true, muted: false, skip: 0, take: null }
-    const request = Buffer.from(args.encoded())
-    for (const connection of connections) {
-      connection.sendSpecial(all.receiver(), request, how)
-      if (session.consistency.level !== EVENTUAL) session.note(connection.copy, connection.probe())
-    }
-    this.stats.upstreamWrites++
-    command.calls++
-    this.#engine.stats.commandsProcessed++
-    session.client.commands++
+    reply.raw(question)
     return DONE
   }
 
@@ -438,6 +466,7 @@ export class ClusterProxy implements Router, Aimer {
       proxy_connections_lost: sum(({ pool }) => pool.lost),
       proxy_clients_waiting: this.#held.count,
       ...this.stats.fields(),
+      ...this.#part?.fields(),
       proxy_shards: shards.length,
       ...Object.fromEntries(shards.map((shard, i) => [`proxy_shard${i}`, shardFields(shard)])),
       proxy_redirections: this.redirections,
@@ -452,4 +481,8 @@ export class ClusterProxy implements Router, Aimer {
       proxy_map_error: lastError.replace(/[\r\n]/g, ' '),
     }
   }
+}
+
+function asksForAllKeys(client: Client): boolean {
+  return client.transaction?.some(({ command }) => routes.OF_ALL_KEYS.has(command.name)) === true
 }

@@ -9,8 +9,10 @@
  */
 import { SLOTS } from '../../bytes/key-slot.ts'
 import type { Engine } from '../../engine/engine.ts'
-import type { Replication } from '../../replication/replication.ts'
+import type { Part } from '../../replication/filtered/part.ts'
+import type { Merged, Replication } from '../../replication/replication.ts'
 import type { Endpoint, UpstreamAddress } from '../address.ts'
+import type { PartReads } from '../near/part-reads.ts'
 import type { Pool } from '../pool.ts'
 import type { Settings } from '../settings.ts'
 import { Fences } from './fences.ts'
@@ -40,16 +42,34 @@ export interface ClusterSetup {
   readonly address: UpstreamAddress
   /** Connections to a shard. */
   pool(endpoint: Endpoint, shard: () => Shard): Pool
+  /** Reads of what is not kept of it; null if everything is. */
+  reads(shard: Shard): PartReads | null
   /** More of a shard's stream was applied. */
   onApplied(): void
   onLink(): void
-  /** There is a new map. */
-  onMap(): void
+  /** The map was read; `moved`: slots are elsewhere than before. */
+  onMap(moved: boolean): void
 }
 
-export class Cluster {
+type Counts = Omit<NonNullable<Merged['replicaFilter']>, 'text'>
+
+const NO_COUNTS: Counts = { seenBytes: 0, droppedBytes: 0, fetched: 0, fetchedBytes: 0, pending: 0 }
+
+function sumOf(all: readonly Counts[]): Counts {
+  return all.reduce((sum, counts) => ({
+    seenBytes: sum.seenBytes + counts.seenBytes,
+    droppedBytes: sum.droppedBytes + counts.droppedBytes,
+    fetched: sum.fetched + counts.fetched,
+    fetchedBytes: sum.fetchedBytes + counts.fetchedBytes,
+    pending: sum.pending + counts.pending,
+  }))
+}
+
+export class Cluster implements Merged {
   readonly engine: Engine
   readonly replication: Replication
+  /** What is kept of the data; null: everything. */
+  readonly part: Part | null
   readonly ownership = new Ownership()
   readonly fences = new Fences()
   shards: Shard[] = []
@@ -65,6 +85,8 @@ export class Cluster {
   readonly #named = new Set<string>()
   /** By the newest map. */
   #wanted: (Shard | null)[] = new Array(SLOTS).fill(null)
+  /** What shards that are gone have counted. */
+  #retiredCounts = NO_COUNTS
   #refreshing = false
   #again = false
   #handingOver = false
@@ -75,6 +97,7 @@ export class Cluster {
     this.#setup = setup
     this.engine = setup.engine
     this.replication = setup.replication
+    this.part = setup.replication.part?.kept.part ?? null
   }
 
   /** Asks until the map is there for the first time. */
@@ -97,6 +120,12 @@ export class Cluster {
   /** Whether all slots are covered, and everything of them is in the copy. */
   get isComplete(): boolean {
     return this.shards.length > 0 && this.shards.every((shard) => shard.copy.isReady)
+  }
+
+  get replicaFilter(): Merged['replicaFilter'] {
+    if (this.part === null) return null
+    const counts = this.shards.map(({ kept }) => kept!.counts)
+    return { text: this.part.text, ...sumOf([this.#retiredCounts, ...counts]) }
   }
 
   /** Where requests for this slot go. */
@@ -198,13 +227,14 @@ export class Cluster {
       if (shard === undefined) continue
       for (const [first, last] of node.slots) wanted.fill(shard, first, last + 1)
     }
+    const moved = wanted.some((shard, slot) => shard !== this.#wanted[slot])
     this.#wanted = wanted
     for (let slot = 0; slot < SLOTS; slot++) {
       if (wanted[slot] !== null && this.ownership.owner(slot) === null) this.ownership.setOwner(slot, wanted[slot]!)
     }
     void this.#handOver()
     this.#retire()
-    this.#setup.onMap()
+    this.#setup.onMap(moved)
   }
 
   #noteEmpty(nodes: readonly Node[]): void {
@@ -235,6 +265,7 @@ export class Cluster {
       this.#setup.pool({ host, port }, () => made),
       this.#setup.settings,
     )
+    made.part = this.#setup.reads(made)
     this.shards.push(made)
     made.start()
   }
@@ -305,6 +336,7 @@ export class Cluster {
       this.engine.log('notice', `No shard of the cluster any more: ${shard.name}`)
       this.shards.splice(this.shards.indexOf(shard), 1)
       this.ownership.forget(shard)
+      if (shard.kept !== null) this.#retiredCounts = { ...sumOf([this.#retiredCounts, shard.kept.counts]), pending: 0 }
       shard.stop()
     }
   }

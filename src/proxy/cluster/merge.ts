@@ -15,7 +15,6 @@ import type { Shard } from './shard.ts'
 const HASHES = 2 ** 32
 const KEYS_PER_STEP = 200
 const SLICE_MS = 8
-const PAUSED_LOOK_MS = 10
 const UNLINK_MAX = 100
 const GIVEN_UP = 'it was given up'
 
@@ -31,8 +30,8 @@ async function eachKey(
   let sliceStart = performance.now()
   while (cursor < HASHES) {
     // CLIENT PAUSE and a script that takes long hold a stream's writes back; these are to wait as well.
-    while (!shard.mayWrite) {
-      await new Promise((resolve) => setTimeout(resolve, PAUSED_LOOK_MS))
+    if (!shard.mayWrite) {
+      await new Promise<void>((resolve) => shard.whenWritable(resolve))
       if (isOver()) throw new Error(GIVEN_UP)
     }
     cursor = store.databases[0]!.index.visit(cursor, KEYS_PER_STEP, (ref) => visit(ref, store.key(ref)))

@@ -40,36 +40,46 @@ export class Redirected implements Receiver {
   }
 }
 
-/** A request that all shards get: the first error is the reply, else what the last of them said. */
+/** What is said to the client when all shards have replied, in their order. */
+export type Merge = (replies: readonly Buffer[]) => Buffer
+
+/** The first error, else what the last of them said. */
+export const oneOfAll: Merge = (replies) => replies.find((reply) => reply[0] === MINUS) ?? replies.at(-1)!
+
+/** A request that several shards get. */
 export class Everywhere {
   readonly #session: Session
   readonly #late: Late
   readonly #muted: boolean
+  readonly #merge: Merge
+  readonly #replies: Buffer[]
   #left: number
-  #reply: Buffer = NOTHING
 
-  constructor(session: Session, shards: number, muted: boolean) {
+  constructor(session: Session, shards: number, muted: boolean, merge: Merge = oneOfAll) {
     this.#session = session
     this.#left = shards
+    this.#replies = new Array(shards).fill(NOTHING)
     this.#muted = muted
+    this.#merge = merge
     this.#late = session.late()
   }
 
-  receiver(): Receiver {
+  /** For the reply of the shard at this place. */
+  receiver(at: number): Receiver {
     return {
-      deliver: (pieces, chunk, start, end) => this.#take(Buffer.concat([...pieces, chunk.subarray(start, end)])),
-      refuse: (text) => this.#take(Buffer.from(`-${text}\r\n`, 'latin1')),
+      deliver: (pieces, chunk, start, end) => {
+        this.#replies[at] = Buffer.concat([...pieces, chunk.subarray(start, end)])
+      },
+      refuse: (text) => {
+        this.#replies[at] = Buffer.from(`-${text}\r\n`, 'latin1')
+      },
       answered: () => this.#answered(),
     }
   }
 
-  #take(reply: Buffer): void {
-    if (this.#reply[0] !== MINUS) this.#reply = reply
-  }
-
   #answered(): void {
     if (--this.#left > 0) return
-    this.#session.fill(this.#late, this.#muted ? NOTHING : this.#reply)
+    this.#session.fill(this.#late, this.#muted ? NOTHING : this.#merge(this.#replies))
     this.#session.answered(1)
   }
 }

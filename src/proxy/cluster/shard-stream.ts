@@ -29,6 +29,7 @@ import type { Client } from '../../commands/client.ts'
 import type { Command } from '../../commands/command.ts'
 import { FoundKeys, findKeys } from '../../commands/keys.ts'
 import { DONE, POSTPONED } from '../../engine/execute.ts'
+import type { Kept } from '../../replication/filtered/kept.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Request } from '../../resp/request.ts'
 import type { Probe } from '../copy.ts'
@@ -38,8 +39,6 @@ import type { Shard } from './shard.ts'
 
 const FENCE_LIMIT_MS = 3000
 const UNSETTLED_MS = 5000
-/** How often is looked whether CLIENT PAUSE, or a long script, is over. */
-const RETRY_MS = 10
 const RESTORE = Buffer.from('RESTORE-ASKING\r\n$', 'latin1')
 const CR = 13
 
@@ -104,48 +103,77 @@ export class ShardStream {
   run(client: Client, request: Request, reply: ReplyWriter): number {
     if (this.#isWaiting) return POSTPONED
     if (!this.#shard.mayWrite) {
-      // What ends knows of one link to a primary, and here is one for each shard.
-      setTimeout(this.#goOn, RETRY_MS, this.#begin())
+      const id = this.#begin()
+      this.#shard.whenWritable(() => this.#goOn(id))
       return POSTPONED
     }
     this.#end = this.#doneBytes + request.rawEnd - request.rawStart
+    this.#shard.kept?.reached(this.#doneBytes)
     const outcome = this.#run(client, request, reply)
     if (outcome !== POSTPONED) this.#doneBytes = this.#end
     return outcome
   }
 
   #run(client: Client, request: Request, reply: ReplyWriter): number {
-    const { engine } = this.#shard
-    const { table, executor } = engine
+    const { engine, kept } = this.#shard
+    const { table } = engine
     const command = table.lookup(request.buf, request.start(0), request.end(0))
-    if (command === undefined || !command.takes(request.argc)) return executor.process(client, request, reply)
+    if (command === undefined || !command.takes(request.argc)) return this.#apply(client, request, reply)
     const count = command.subcommands === undefined ? findKeys(command, request, this.#found) : 0
     if (count > 0) return this.#withKeys(client, command, request, reply)
     switch (command.name) {
       case 'flushall':
       case 'flushdb':
+        // What is known already is of a later moment.
+        if (kept?.missing.isAsking === true) return POSTPONED
+        kept?.arrival.hidden?.everything()
         removeHeld(this.#shard, client)
         return DONE
       case 'function':
-        return this.#shard.cluster.isFirst(this.#shard) ? executor.process(client, request, reply) : DONE
+        return this.#shard.cluster.isFirst(this.#shard) ? this.#apply(client, request, reply) : DONE
       default:
-        return executor.process(client, request, reply)
+        return this.#apply(client, request, reply)
     }
+  }
+
+  #apply(client: Client, request: Request, reply: ReplyWriter): number {
+    const { engine, kept } = this.#shard
+    if (kept === null) return engine.executor.process(client, request, reply)
+    return kept.arrival.run(client, request, reply)
   }
 
   #withKeys(client: Client, command: Command, request: Request, reply: ReplyWriter): number {
     const shard = this.#shard
     const { ownership } = shard.cluster
     const found = this.#found
+    if (shard.kept !== null) {
+      const outcome = this.#hidden(shard.kept, client, request, reply)
+      if (outcome !== SHOWN) return outcome
+    }
     const first = request.view(found.index(0))
     const slot = keySlot(first, 0, first.length)
     const arrives = command.name === 'restore-asking'
     let own = 0
     for (let i = 0; i < found.count; i++) if (ownership.holder(slot, request.view(found.index(i))) === shard) own++
     if (isRemoval(command)) return own === 0 ? DONE : this.#remove(client, request, reply, slot, own)
-    if (own === found.count && !arrives) return shard.engine.executor.process(client, request, reply)
+    if (own === found.count && !arrives) return this.#apply(client, request, reply)
     if (arrives || this.#isImporting(slot, request)) return this.#arrive(client, request, reply, slot, arrives)
     return own > 0 && command.name === 'mset' ? this.#ownPart(client, request, reply, slot, 2) : DONE
+  }
+
+  /** What of this request concerns the part that is kept: SHOWN if it is to be looked at like any. */
+  #hidden(kept: Kept, client: Client, request: Request, reply: ReplyWriter): number {
+    const { missing, part } = kept
+    const found = this.#found
+    let shown = 0
+    for (let i = 0; i < found.count; i++) {
+      const at = found.index(i)
+      if (!part.showsKey(0, request.buf, request.start(at), request.end(at))) continue
+      shown++
+      // Before anything is noted of its holder.
+      if (missing.size > 0 && missing.stateOf(0, request.view(at)) === 'asked') return POSTPONED
+    }
+    return shown > 0 ? SHOWN : kept.arrival.run(client, request, reply)
   }
 
   /** The slot is another's, and none of the keys that are there has come to a third. */
@@ -235,14 +263,17 @@ export class ShardStream {
         else shard.execute(client, ['UNLINK', Buffer.from(key)])
       }
       ownership.took(slot, key, shard)
-      for (const other of this.#others) other.stream.#arrived(key, shard)
+      for (const other of this.#others) {
+        other.kept?.missing.forget(0, key)
+        other.stream.#arrived(key, shard)
+      }
     }
     if (isRestore && (replaces || keyspace.findKey(request.view(1)) !== 0)) {
       const args = request.toArguments().map((arg) => Buffer.from(arg))
       if (!args.slice(4).some((arg) => /^replace$/i.test(arg.toString('latin1')))) args.push(Buffer.from('REPLACE'))
-      return shard.engine.executor.process(client, Request.of(args), reply)
+      return this.#apply(client, Request.of(args), reply)
     }
-    return shard.engine.executor.process(client, request, reply)
+    return this.#apply(client, request, reply)
   }
 
   /** Keys that MIGRATE has brought in what was read here and waits. */
@@ -260,10 +291,10 @@ export class ShardStream {
 
   #remove(client: Client, request: Request, reply: ReplyWriter, slot: number, own: number): number {
     if (this.#settled < this.#end && this.#mayArrive(request, slot)) return POSTPONED
-    const { cluster, engine } = this.#shard
+    const { cluster } = this.#shard
     if (own < this.#found.count) return this.#ownPart(client, request, reply, slot, 1)
     for (let i = 0; i < this.#found.count; i++) cluster.ownership.left(slot, request.view(this.#found.index(i)))
-    return engine.executor.process(client, request, reply)
+    return this.#apply(client, request, reply)
   }
 
   /** Whether the request has to wait, because a key that it removes may be on its way to another shard. */
@@ -345,10 +376,12 @@ export class ShardStream {
       if (width === 1) ownership.left(slot, key)
       for (let j = 0; j < width; j++) args.push(request.copy(at + j))
     }
-    return shard.engine.executor.process(client, Request.of(args), reply)
+    return this.#apply(client, Request.of(args), reply)
   }
 }
 
+/** No outcome. */
+const SHOWN = -1
 const NOTHING: ReadonlySet<string> = new Set()
 
 function isRemoval(command: Command): boolean {

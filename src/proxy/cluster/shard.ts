@@ -3,8 +3,11 @@
  * the account of how much of its history is in the merged copy, and the connections for requests. When another node takes
  * the shard over, the link asks that one to continue the history that it holds, as a replica of the shard would.
  */
+import { keySlot } from '../../bytes/key-slot.ts'
 import { Client } from '../../commands/client.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { Kept } from '../../replication/filtered/kept.ts'
+import type { Part } from '../../replication/filtered/part.ts'
 import { History, NO_ID } from '../../replication/history.ts'
 import type { Replication } from '../../replication/replication.ts'
 import { Applier } from '../../replication/upstream/apply.ts'
@@ -17,6 +20,7 @@ import { Request } from '../../resp/request.ts'
 import type { Tls } from '../../tls/dial.ts'
 import type { Endpoint } from '../address.ts'
 import { Copy, Probe } from '../copy.ts'
+import type { PartReads } from '../near/part-reads.ts'
 import type { Pool } from '../pool.ts'
 import type { Settings } from '../settings.ts'
 import type { Cluster } from './cluster.ts'
@@ -25,6 +29,7 @@ import { ShardStream } from './shard-stream.ts'
 
 /** Messages that wait while clients are paused; then the oldest go. */
 const MESSAGES_MAX = 10_000
+/** How often is looked whether CLIENT PAUSE, or a long script, is over: what ends them knows of one link to a primary. */
 const PAUSED_LOOK_MS = 10
 
 class ShardApplier extends Applier {
@@ -50,6 +55,10 @@ export class Shard implements LinkOwner {
   readonly copy: Copy
   readonly pool: Pool
   readonly stream: ShardStream
+  /** What is kept of its stream, if that is a part; else null. */
+  readonly kept: Kept | null
+  /** And where its other keys are read. */
+  part: PartReads | null = null
   /** Id of the node that is its primary. */
   nodeId: string
   canResume = false
@@ -89,6 +98,24 @@ export class Shard implements LinkOwner {
     this.copy = new Copy(this.engine, this, settings)
     this.#reply.muted = true
     this.history.replid = NO_ID
+    this.kept = cluster.part === null ? null : this.#keptOf(cluster.part)
+  }
+
+  #keptOf(part: Part): Kept {
+    const { cluster, engine, history } = this
+    return new Kept({
+      engine,
+      part,
+      history,
+      tls: () => this.tls(),
+      onLost: () => this.forgetHistory(),
+      whenWritable: (then) => this.whenWritable(then),
+      holds: (key) => cluster.ownership.holderOf(key) === this,
+      isElsewhere: (key, isAsk) => {
+        cluster.refreshSoon()
+        return isAsk || cluster.routeOf(keySlot(key, 0, key.length)) !== this
+      },
+    })
   }
 
   start(): void {
@@ -117,12 +144,14 @@ export class Shard implements LinkOwner {
     if (this.endpoint.host === endpoint.host && this.endpoint.port === endpoint.port) return
     this.engine.log('warning', `Shard ${this.name}: its primary is ${endpoint.host}:${endpoint.port} now`)
     this.pool.moveTo(endpoint)
+    this.part?.moved()
     this.#follow(endpoint)
   }
 
   #follow({ host, port }: Endpoint): void {
     this.#link?.stop()
     this.#link = new UpstreamLink(this, host, port)
+    this.kept?.attach(this.#link)
     this.#link.start()
   }
 
@@ -131,11 +160,15 @@ export class Shard implements LinkOwner {
     this.#link?.stop()
     this.#link = null
     this.#applier = null
+    this.kept?.stop()
+    this.part?.stop()
     this.pool.stop()
   }
 
   cron(silenceMs: number): void {
     this.#link?.cron()
+    this.kept?.cron()
+    this.part?.cron(silenceMs)
     this.pool.cron(silenceMs)
   }
 
@@ -180,6 +213,12 @@ export class Shard implements LinkOwner {
     return this.engine.pauseMode === 'off' && this.engine.busy === null
   }
 
+  /** Calls back when mayWrite is true, or the shard is gone. */
+  whenWritable(then: () => void): void {
+    if (this.mayWrite || this.isGone) then()
+    else setTimeout(() => this.whenWritable(then), PAUSED_LOOK_MS)
+  }
+
   /** Runs a command as if its stream had brought it; only while mayWrite. */
   execute(client: Client, args: readonly (string | Uint8Array)[]): void {
     this.engine.executor.process(client, Request.of(args), this.#reply)
@@ -189,15 +228,11 @@ export class Shard implements LinkOwner {
   publish(command: 'PUBLISH' | 'SPUBLISH', channel: Buffer, message: Buffer): void {
     this.#messages.push([command, channel, message])
     if (this.#messages.length > MESSAGES_MAX) this.#messages.shift()
-    if (this.#messages.length === 1) this.#publishAll()
+    if (this.#messages.length === 1) this.whenWritable(() => this.#publishAll())
   }
 
   #publishAll(): void {
     if (this.isGone) return
-    if (!this.mayWrite) {
-      setTimeout(() => this.#publishAll(), PAUSED_LOOK_MS)
-      return
-    }
     this.#publisher ??= this.maintenanceClient()
     this.engine.tick()
     for (const message of this.#messages.splice(0)) this.execute(this.#publisher, message)
@@ -236,6 +271,7 @@ export class Shard implements LinkOwner {
     this.history.offset = Math.max(0, offset)
     this.history.clearSecond()
     this.canResume = replid !== ''
+    this.kept?.renewed()
   }
 
   loadingBegan(): void {}
@@ -251,6 +287,7 @@ export class Shard implements LinkOwner {
       'staged',
       () => {},
       (staged) => this.#merge(staged),
+      this.kept?.accepts,
     )
   }
 
@@ -281,7 +318,10 @@ export class Shard implements LinkOwner {
       feedVerbatim: (_: Buffer, start: number, end: number) => {
         this.history.offset += end - start
       },
-      onApplied: () => this.cluster.applied(this),
+      onApplied: () => {
+        if (this.mayWrite) this.kept?.settle()
+        this.cluster.applied(this)
+      },
     }
     const id = this.#replication.nextClientId()
     const applier = new ShardApplier(this.engine, bytes, link, 0, id, (client, request, reply) =>
@@ -290,6 +330,7 @@ export class Shard implements LinkOwner {
     applier.onChunk = (chunk) => this.stream.received(chunk)
     applier.onReceived = () => this.cluster.fences.check()
     this.#applier = applier
+    this.kept?.begin(applier.client, this.history.offset)
     return applier
   }
 

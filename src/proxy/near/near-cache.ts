@@ -5,7 +5,8 @@
  * Where a write of a client here is on its way, its keys' replies are not kept until it is answered.
  */
 import { LRUCache } from 'lru-cache'
-import type { Probe } from '../copy.ts'
+import type { Config } from '../../config/config.ts'
+import type { Copy, Probe } from '../copy.ts'
 
 /** Of an entry, besides the reply and the request. */
 const ENTRY_BYTES = 200
@@ -15,6 +16,8 @@ export interface Entry {
   readonly keys: readonly string[]
   /** Unix milliseconds, infinite without. */
   readonly expiresAtMs: number
+  /** Of the upstream that it came from. */
+  readonly copy: Copy
   /** What it shows lies below; null when the copy is as far. */
   probe: Probe | null
 }
@@ -22,6 +25,7 @@ export interface Entry {
 /** A reply that is on its way. */
 export interface Fetch {
   readonly name: string
+  readonly copy: Copy
   readonly keys: readonly string[]
   /** Its keys changed since it was asked for. */
   isStale: boolean
@@ -90,8 +94,8 @@ export class NearCache {
 
   // ---- replies on their way ----------------------------------------------------------------------------------------
 
-  begin(name: string, keys: readonly string[]): Fetch {
-    const fetch: Fetch = { name, keys, isStale: false, expiresAtMs: Number.POSITIVE_INFINITY }
+  begin(name: string, keys: readonly string[], copy: Copy): Fetch {
+    const fetch: Fetch = { name, copy, keys, isStale: false, expiresAtMs: Number.POSITIVE_INFINITY }
     for (const key of keys) {
       const fetches = this.#fetches.get(key) ?? new Set()
       this.#fetches.set(key, fetches.add(fetch))
@@ -108,10 +112,10 @@ export class NearCache {
     }
     const entries = this.#entries
     if (reply === null || fetch.isStale || entries === null) return
-    const { name, keys, expiresAtMs } = fetch
+    const { name, keys, copy, expiresAtMs } = fetch
     const size = ENTRY_BYTES + reply.length + name.length * 2
     if (size > entries.maxSize) return
-    entries.set(name, { reply: Buffer.from(reply), keys, expiresAtMs, probe }, { size })
+    entries.set(name, { reply: Buffer.from(reply), keys, copy, expiresAtMs, probe }, { size })
     for (const key of keys) this.#byKey.set(key, (this.#byKey.get(key) ?? new Set()).add(name))
   }
 
@@ -154,4 +158,14 @@ export class NearCache {
       else this.#writing.set(key, left)
     }
   }
+}
+
+/** As large as the configuration says, from then on. */
+export function nearCache(config: Config): NearCache {
+  const cache = new NearCache()
+  const limit = () => cache.limit(config.get('near-cache-max-entries'), config.get('near-cache-max-bytes'))
+  limit()
+  config.on('near-cache-max-entries', limit)
+  config.on('near-cache-max-bytes', limit)
+  return cache
 }

@@ -12,7 +12,7 @@
 import type { Tls } from '../../tls/dial.ts'
 import type { Endpoint } from '../address.ts'
 import type { Copy, Probe } from '../copy.ts'
-import { UpstreamConnection } from '../upstream-connection.ts'
+import { type ConnectionSetup, UpstreamConnection } from '../upstream-connection.ts'
 import { readInvalidation } from './invalidation.ts'
 
 const FIRST_PAUSE_MS = 50
@@ -31,6 +31,7 @@ export interface NearLinkSetup {
   onEverything(): void
   onProgress(): void
   onRoundTrip(milliseconds: number): void
+  readonly onRedirect?: ConnectionSetup['onRedirect']
 }
 
 export class NearLink {
@@ -51,6 +52,11 @@ export class NearLink {
 
   get isUp(): boolean {
     return this.#news?.isReady === true
+  }
+
+  /** Nobody has asked for a reader yet. */
+  get isIdle(): boolean {
+    return this.#news === null && this.#retry === null
   }
 
   /** Reads for this database and protocol; null while nobody would hear of changes. */
@@ -87,7 +93,7 @@ export class NearLink {
     resp: 2 | 3,
     more: { greeting?: string[][]; onPush?: (frame: Buffer) => void },
   ): UpstreamConnection {
-    const { copy, unixMs, user, password } = this.#setup
+    const { copy, unixMs, user, password, onRedirect } = this.#setup
     return new UpstreamConnection({
       ...more,
       endpoint: this.#setup.endpoint(),
@@ -115,6 +121,16 @@ export class NearLink {
       onGathering: (connection) => connection.gather(),
       onRoundTrip: this.#setup.onRoundTrip,
       onUncertain: () => {},
+      ...(onRedirect === undefined
+        ? {}
+        : {
+            onRedirect: (redirect, refused, by) => {
+              // Its reply will come over a connection that nobody tracks: it is not kept.
+              refused.how.lost?.()
+              const how = { ...refused.how, take: null, lost: () => {} }
+              return onRedirect(redirect, { ...refused, how }, by)
+            },
+          }),
     })
   }
 

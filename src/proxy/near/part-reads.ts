@@ -14,7 +14,7 @@ import { FLAG_READONLY, KEY_FLAG_BITS } from '../../commands/define.ts'
 import { FoundKeys, findKeys } from '../../commands/keys.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { HiddenChanges } from '../../replication/filtered/arrival.ts'
-import type { PartFollower } from '../../replication/filtered/part-follower.ts'
+import type { Part } from '../../replication/filtered/part.ts'
 import { Request } from '../../resp/request.ts'
 import { BOUNDED, EVENTUAL, LINEARIZABLE } from '../consistency.ts'
 import type { Copy, Probe } from '../copy.ts'
@@ -26,17 +26,23 @@ import type { Entry, NearCache } from './near-cache.ts'
 import type { NearLink } from './near-link.ts'
 
 const MINUS = 0x2d
-/** They tell of all keys. */
-const OF_ALL_KEYS = new Set(['keys', 'dbsize', 'randomkey', 'scan'])
 /** They empty or exchange databases. */
 const OF_DATABASES = new Set(['flushall', 'flushdb', 'swapdb'])
 
 /** Containers of commands whose replies change without a change of the key that Redis tells: seen times, memory. */
 const NOT_SAID = new Set(['xinfo', 'memory', 'object'])
 
+/** What is kept here. */
+export interface PartSource {
+  readonly part: Part
+  /** Whether this key is here as its stream has it, if there is one. */
+  has(database: number, bytes: Buffer, start: number, end: number): boolean
+}
+
 export interface PartReadsSetup {
   readonly engine: Engine
-  readonly part: PartFollower
+  readonly part: PartSource
+  /** Of the upstream that has the other keys. */
   readonly copy: Copy
   readonly settings: Settings
   readonly cache: NearCache
@@ -47,7 +53,7 @@ export class PartReads implements HiddenChanges {
   readonly cache: NearCache
 
   readonly #engine: Engine
-  readonly #part: PartFollower
+  readonly #part: PartSource
   readonly #copy: Copy
   readonly #settings: Settings
   readonly #link: NearLink
@@ -63,14 +69,13 @@ export class PartReads implements HiddenChanges {
     this.cache = cache
     this.#link = link
     this.#cacheable = Uint8Array.from(engine.table.all, (command) => (isCacheable(command) ? 1 : 0))
-    part.arrival.hidden = this
   }
 
   // ---- the part ----------------------------------------------------------------------------------------------------
 
   /** Whether the copy has all that this read is about. */
   isHere(database: number, command: Command, args: Request): boolean {
-    if (!command.mayHaveKeys) return !OF_ALL_KEYS.has(command.name)
+    if (!command.mayHaveKeys) return !routes.OF_ALL_KEYS.has(command.name)
     const found = this.#found
     findKeys(command, args, found, 0)
     const { part } = this.#part
@@ -110,7 +115,7 @@ export class PartReads implements HiddenChanges {
     const name = nameOf(session, args)
     const entry = this.cache.get(name)
     if (entry === undefined) return undefined
-    if (this.#engine.unixMs >= entry.expiresAtMs) {
+    if (this.#engine.unixMs >= entry.expiresAtMs || entry.copy !== this.#copy) {
       this.cache.drop(name)
       return undefined
     }
@@ -122,8 +127,9 @@ export class PartReads implements HiddenChanges {
     return entry
   }
 
-  #mayGet({ consistency, probe }: Session): boolean {
-    const { level, boundMs } = consistency
+  #mayGet(session: Session): boolean {
+    const { level, boundMs } = session.consistency
+    const probe = session.probeOf(this.#copy)
     const { maxAgeMs } = this.#settings
     if (maxAgeMs > 0 && this.#ageMs > maxAgeMs) return false
     if (level === EVENTUAL) return true
@@ -153,7 +159,7 @@ export class PartReads implements HiddenChanges {
       return
     }
     if (session.consistency.level === EVENTUAL) return
-    const own = session.probe
+    const own = session.probeOf(this.#copy)
     const isLater = own === null || (own.state === 'known' && (probe.state === 'asked' || probe.offset > own.offset))
     if (isLater) session.note(this.#copy, probe)
   }
@@ -161,7 +167,7 @@ export class PartReads implements HiddenChanges {
   /** Reads upstream, to be kept: with the keys' times behind which the reply is not true any more. */
   fetch(session: Session, reader: UpstreamConnection, command: Command, args: Request, muted: boolean): void {
     const keys = this.#keysOf(command, args)
-    const fetch = this.cache.begin(nameOf(session, args), keys)
+    const fetch = this.cache.begin(nameOf(session, args), keys, this.#copy)
     const probe = reader.probe()
     const sentAtMs = this.#engine.unixMs
     for (const key of keys) {
@@ -236,10 +242,19 @@ export class PartReads implements HiddenChanges {
     this.#link.stop()
   }
 
+  get isUp(): boolean {
+    return this.#link.isUp
+  }
+
+  /** It was never needed. */
+  get isIdle(): boolean {
+    return this.#link.isIdle
+  }
+
   fields(): Record<string, number> {
     const { cache } = this
     return {
-      proxy_near_up: this.#link.isUp ? 1 : 0,
+      proxy_near_up: this.isUp ? 1 : 0,
       proxy_near_hits: cache.hits,
       proxy_near_misses: cache.misses,
       proxy_near_entries: cache.entries,

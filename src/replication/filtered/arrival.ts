@@ -21,6 +21,16 @@ export interface HiddenChanges {
   everything(): void
 }
 
+export interface ArrivalSetup {
+  readonly engine: Engine
+  readonly part: Part
+  readonly missing: Missing
+  /** The copy cannot follow this: everything has to be loaded anew. */
+  onLost(why: string): void
+  /** Of several streams: whether this one's word counts for the key. */
+  holds?(key: Buffer): boolean
+}
+
 interface Step {
   readonly queued: QueuedCommand
   readonly verdict: number
@@ -41,15 +51,15 @@ export class Arrival {
   readonly #missing: Missing
   readonly #judge: Judge
   readonly #muted = new ReplyWriter()
-  /** The copy cannot follow this: everything has to be loaded anew. */
-  readonly #onLost: (why: string) => void
+  readonly #setup: ArrivalSetup
 
-  constructor(engine: Engine, part: Part, missing: Missing, onLost: (why: string) => void) {
+  constructor(setup: ArrivalSetup) {
+    const { engine, part, missing } = setup
+    this.#setup = setup
     this.#engine = engine
     this.#part = part
     this.#missing = missing
     this.#judge = new Judge(part, engine.store, missing)
-    this.#onLost = onLost
     this.#muted.muted = true
   }
 
@@ -121,7 +131,7 @@ export class Arrival {
       return DONE
     }
     if (verdict === FETCH) {
-      this.#onLost('SWAPDB exchanged a database that is kept with one that is not')
+      this.#setup.onLost('SWAPDB exchanged a database that is kept with one that is not')
       return DONE
     }
     if (command.name === 'swapdb') this.#missing.exchanged(request.integer(1), request.integer(2))
@@ -165,7 +175,7 @@ export class Arrival {
       if (command.name === 'select') db = queued.request.integer(1)
     }
     if (steps.some(({ queued, verdict }) => verdict === FETCH && !queued.command.mayHaveKeys)) {
-      this.#onLost('SWAPDB exchanged a database that is kept with one that is not')
+      this.#setup.onLost('SWAPDB exchanged a database that is kept with one that is not')
       return DONE
     }
     const fetches = steps.some(({ verdict }) => verdict === FETCH)
@@ -213,7 +223,8 @@ export class Arrival {
   /** Puts those in their places whose moment the stream has reached. */
   settle(client: Client): void {
     if (this.#missing.size === 0) return
-    const due = this.#missing.due(this.offset)
+    const { holds } = this.#setup
+    const due = this.#missing.due(this.offset).filter(({ key }) => holds?.(key) !== false)
     if (due.length === 0) return
     // In the middle of a transaction: its commands are only queued.
     const { transaction } = client
@@ -237,7 +248,7 @@ export class Arrival {
     client.db = database
     this.#engine.executor.process(client, Request.of(args), this.#muted)
     client.db = db
-    if (this.#muted.errors > failures) this.#onLost(`a value cannot be stored: ${this.#muted.lastError}`)
+    if (this.#muted.errors > failures) this.#setup.onLost(`a value cannot be stored: ${this.#muted.lastError}`)
   }
 
   /** Those of a type that is not kept go. */

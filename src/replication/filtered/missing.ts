@@ -15,6 +15,7 @@ import type { History } from '../history.ts'
 const RETRY_MS = 100
 const SILENCE_MAX_MS = 10_000
 const BATCH_MAX = 128
+const NO_ARRAY = 'EXEC gave no replies'
 
 export interface MissingKey {
   readonly database: number
@@ -38,6 +39,8 @@ export interface MissingSetup {
   onAnswer(): void
   /** The primary does not answer such questions: the copy cannot be kept as it is. */
   onRefused(why: string): void
+  /** In a cluster: a node says MOVED or ASK. Whether the key is not with this shard any more, or may be asked for again. */
+  isElsewhere?(key: Buffer, isAsk: boolean): boolean
 }
 
 export class Missing {
@@ -58,6 +61,9 @@ export class Missing {
   #lastError = ''
   /** Replies of the log-in that are to come. */
   #greetings = 0
+  /** Replies to the first of what was asked that have come, and the first error among them. */
+  #replies = 0
+  #error = ''
 
   constructor(setup: MissingSetup) {
     this.#setup = setup
@@ -85,6 +91,11 @@ export class Missing {
     this.#toAsk.push(missing)
     this.fetched++
     this.#flushSoon()
+  }
+
+  /** Its value comes from elsewhere. */
+  forget(database: number, key: Buffer): void {
+    this.#keys.delete(nameOf(database, key))
   }
 
   /** Those whose moment has come, which are forgotten here. */
@@ -137,7 +148,8 @@ export class Missing {
     if (this.#socket === null) this.#connect()
     if (!this.#isConnected) return
     while (this.#toAsk.length > 0) {
-      const batch = this.#toAsk.splice(0, BATCH_MAX)
+      // In a cluster one key may be refused alone.
+      const batch = this.#toAsk.splice(0, this.#setup.isElsewhere === undefined ? BATCH_MAX : 1)
       if (this.#asked.length === 0) this.#waitingSince = performance.now()
       this.#asked.push(batch)
       this.#socket!.write(questions(batch))
@@ -196,6 +208,8 @@ export class Missing {
     socket?.destroy()
     this.#toAsk = [...this.#asked.flat(), ...this.#toAsk].filter((missing) => this.#isWanted(missing))
     this.#asked = []
+    this.#replies = 0
+    this.#error = ''
   }
 
   #isWanted(missing: MissingKey): boolean {
@@ -219,22 +233,38 @@ export class Missing {
 
   #take(socket: Socket, reply: unknown): void {
     if (socket !== this.#socket) return
-    if (reply instanceof Error) return this.#refused(reply.message)
     if (this.#greetings > 0) {
       this.#greetings--
+      if (reply instanceof Error) this.#refused(reply.message)
       return
     }
-    // OK and QUEUED come before what EXEC brings.
-    if (!Array.isArray(reply)) return
-    const batch = this.#asked.shift()
+    const batch = this.#asked[0]
+    if (batch === undefined) return this.#lost(socket, 'it does not answer as expected')
+    if (reply instanceof Error) this.#error ||= reply.message
+    if (++this.#replies < repliesTo(batch)) return
+    const error =
+      this.#error || (Array.isArray(reply) ? reply.find((part) => part instanceof Error)?.message : NO_ARRAY)
+    this.#replies = 0
+    this.#error = ''
+    this.#asked.shift()
     this.#waitingSince = performance.now()
-    const error = reply.find((part) => part instanceof Error)
-    if (error !== undefined) return this.#refused(error.message)
+    if (error === undefined) return this.#answered(socket, batch, reply as unknown[])
+    if (this.#setup.isElsewhere === undefined || !/^(MOVED|ASK) /.test(error)) return this.#refused(error, batch)
+    if (!this.#setup.isElsewhere(batch[0]!.key, error.startsWith('ASK'))) {
+      this.#toAsk.unshift(...batch)
+      return this.#lost(socket, error)
+    }
+    // As if it had been removed: it comes from where it is now.
+    batch[0]!.offset = 0
+    this.#setup.onAnswer()
+  }
+
+  #answered(socket: Socket, batch: readonly MissingKey[], reply: readonly unknown[]): void {
     const replication = String(reply.at(-1))
     const replid = /master_replid:([0-9a-f]{40})/.exec(replication)?.[1]
     const offset = Number(/master_repl_offset:(\d+)/.exec(replication)?.[1])
     const { history } = this.#setup
-    if (batch === undefined || Number.isNaN(offset)) return this.#lost(socket, 'it does not answer as expected')
+    if (Number.isNaN(offset)) return this.#lost(socket, 'it does not answer as expected')
     const isFormer = replid === history.replid2 && offset < history.secondOffset
     if (replid !== history.replid && !isFormer) {
       // Another primary, or this one under a name that the link has not heard of.
@@ -253,9 +283,12 @@ export class Missing {
     this.#setup.onAnswer()
   }
 
-  #refused(why: string): void {
+  #refused(why: string, batch: readonly MissingKey[] = []): void {
     // Starting up, or changing roles.
-    if (/^(LOADING|MASTERDOWN|BUSY)/.test(why) && this.#socket !== null) return this.#lost(this.#socket, why)
+    if (/^(LOADING|MASTERDOWN|BUSY|CLUSTERDOWN)/.test(why) && this.#socket !== null) {
+      this.#toAsk.unshift(...batch)
+      return this.#lost(this.#socket, why)
+    }
     this.#keys.clear()
     this.#toAsk = []
     this.#asked = []
@@ -266,6 +299,11 @@ export class Missing {
 
 function nameOf(database: number, key: Buffer): string {
   return `${database} ${key.latin1Slice()}`
+}
+
+/** MULTI, INFO and EXEC besides SELECT, DUMP and PEXPIRETIME for each. */
+function repliesTo(batch: readonly MissingKey[]): number {
+  return batch.length * 3 + 3
 }
 
 /** One transaction: three replies a key, and the offset that they are of. */
