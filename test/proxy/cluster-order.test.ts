@@ -66,10 +66,31 @@ const MARK = keyOf(LAST_SLOT)
 describe('a key that goes from one shard to another', () => {
   const started = start()
 
+  it('may be removed where it is, though the other shard does not say whether it has come there', async () => {
+    const { from, to, proxy, events } = await started
+    const key = keyOf(0)
+    process.kill(to.node.pid, 'SIGSTOP')
+    try {
+      // Together within the time for one.
+      for (let i = 0; i < 10; i++) {
+        await from.wire.must('SET', key, i)
+        await waitUntil(async () => (await proxy.must('EXISTS', key)) === 1, { timeoutMs: 2000, what: 'the key' })
+        await from.wire.must('DEL', key)
+        await waitUntil(async () => (await proxy.must('EXISTS', key)) === 0, { timeoutMs: 2000, what: 'its removal' })
+        assert.deepEqual(await eventsUntil(events, `${key} del`), [`${key} set`])
+      }
+    } finally {
+      process.kill(to.node.pid, 'SIGCONT')
+    }
+  })
+
   it('is there all the time, though the stream that it arrives in is late', async () => {
     const { to, proxy, events, migrate } = await started
-    // What arrives first tells the proxy that keys are on their way.
+    // Of the first nobody has said that keys are on their way.
+    to.relay.freezeReplicas()
     await migrate('{tag}a')
+    await stays(proxy, '{tag}a', '1')
+    to.relay.thaw()
     await waitUntil(async () => (await proxyField(proxy, 'keys_on_their_way')) === '1', { what: 'the first key' })
     to.relay.freezeReplicas()
     await migrate('{tag}b', '{tag}c')

@@ -324,7 +324,13 @@ export class Cluster implements Merged {
     const silent = shards.filter((shard) => !places.has(shard))
     if (places.size === 0) return Promise.resolve(new Set(silent))
     return new Promise((resolve) => {
-      this.fences.pass(places, 'applied', FENCE_LIMIT_MS, (lost) => resolve(new Set([...silent, ...lost])))
+      this.fences.pass({
+        left: places,
+        until: 'applied',
+        limitMs: FENCE_LIMIT_MS,
+        silenceMs: 0,
+        passed: (lost) => resolve(new Set([...silent, ...lost])),
+      })
     })
   }
 

@@ -15,6 +15,17 @@ export interface Fence {
   readonly lost: Set<Shard>
   readonly passed: (lost: ReadonlySet<Shard>) => void
   readonly timer: NodeJS.Timeout
+  /** Those that have not said by then where they are are not waited for. */
+  readonly silenceTimer: NodeJS.Timeout | null
+}
+
+export interface Wait {
+  readonly left: Map<Shard, Probe>
+  readonly until: Until
+  readonly limitMs: number
+  /** 0: as long as for the others. */
+  readonly silenceMs: number
+  readonly passed: Fence['passed']
 }
 
 export class Fences {
@@ -32,21 +43,28 @@ export class Fences {
     return probes
   }
 
-  pass(left: Map<Shard, Probe>, until: Until, limitMs: number, passed: Fence['passed']): Fence {
-    const timer = setTimeout(() => this.#timeUp(fence), limitMs)
-    const fence: Fence = { until, left, lost: new Set(), passed, timer }
+  pass({ left, until, limitMs, silenceMs, passed }: Wait): Fence {
+    const timer = setTimeout(() => this.#timeUp(fence, () => true), limitMs)
+    const isSilent = (probe: Probe) => probe.state === 'asked'
+    const silenceTimer = silenceMs === 0 ? null : setTimeout(() => this.#timeUp(fence, isSilent), silenceMs)
+    const fence: Fence = { until, left, lost: new Set(), passed, timer, silenceTimer }
     this.#fences.add(fence)
     return fence
   }
 
   /** The loop may have been held up: what has come by now is looked at first. */
-  #timeUp(fence: Fence): void {
+  #timeUp(fence: Fence, isOver: (probe: Probe) => boolean): void {
     setImmediate(() => {
       this.check()
       if (!this.#fences.has(fence)) return
+      const late = [...fence.left].filter(([, probe]) => isOver(probe))
+      if (late.length === 0) return
       this.expired++
-      for (const shard of fence.left.keys()) fence.lost.add(shard)
-      this.#end(fence)
+      for (const [shard] of late) {
+        fence.lost.add(shard)
+        fence.left.delete(shard)
+      }
+      if (fence.left.size === 0) this.#end(fence)
     })
   }
 
@@ -71,8 +89,8 @@ export class Fences {
   }
 
   #end(fence: Fence): void {
-    if (!this.#fences.delete(fence)) return
-    clearTimeout(fence.timer)
+    if (!this.#fences.has(fence)) return
+    this.cancel(fence)
     // Not inside the stream that may be what was waited for.
     setImmediate(fence.passed, fence.lost)
   }
@@ -80,10 +98,10 @@ export class Fences {
   cancel(fence: Fence): void {
     this.#fences.delete(fence)
     clearTimeout(fence.timer)
+    if (fence.silenceTimer !== null) clearTimeout(fence.silenceTimer)
   }
 
   stop(): void {
-    for (const { timer } of this.#fences) clearTimeout(timer)
-    this.#fences.clear()
+    for (const fence of [...this.#fences]) this.cancel(fence)
   }
 }

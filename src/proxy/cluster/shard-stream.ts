@@ -15,10 +15,11 @@
  *   left in (DEL, UNLINK, MSET), and others are dropped whole: their keys lie in one slot, and the former owner changes
  *   several of them only while it has them all.
  *
- * While no slot is known to be under way, a removal costs no question: it waits for two turns of the event loop, in which
- * an arrival that was sent before it is read. A fence that is not answered in time is passed: then a command with several
- * keys of a slot under way may be computed from values that are too new, or a key be missing until it arrives, which a
- * wait for ever would not make better.
+ * While no slot is known to be under way, one question counts for all that was read by then, not more often than QUESTION_MS
+ * says; removals of keys that are not there, or past their time, cost none, and a silent node is not waited for.
+ *
+ * A fence that is not answered in time is passed: then a command with several keys of a slot under way may be computed from
+ * values that are too new, or a key be missing until it arrives, which a wait for ever would not make better.
  *
  * Not covered: a slot that goes away and comes back faster than the streams are apart.
  *
@@ -32,13 +33,17 @@ import { DONE, POSTPONED } from '../../engine/execute.ts'
 import type { Kept } from '../../replication/filtered/kept.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Request } from '../../resp/request.ts'
-import type { Probe } from '../copy.ts'
-import type { Fence, Until } from './fences.ts'
+import { NO_EXPIRE } from '../../store/record.ts'
+import type { Fence, Until, Wait } from './fences.ts'
 import { removeHeld } from './merge.ts'
 import type { Shard } from './shard.ts'
 
 const FENCE_LIMIT_MS = 3000
 const UNSETTLED_MS = 5000
+/** A node that says nothing for so long does not hold back the removals of others. */
+const SILENCE_MS = 200
+/** So often is each of the others asked, for each of them: a node gets as many questions in a cluster of any size. */
+const QUESTION_MS = 0.25
 const RESTORE = Buffer.from('RESTORE-ASKING\r\n$', 'latin1')
 const CR = 13
 
@@ -63,8 +68,8 @@ export class ShardStream {
   #end = 0
   /** What another shard had done up to a moment when so many bytes were read here is applied, or at least read. */
   readonly #passed = { applied: new Map<Shard, number>(), received: new Map<Shard, number>() }
-  /** As many bytes were read two turns ago. */
-  #turned = 0
+  /** When the others were asked before a removal while no key was known to be under way, performance.now(). */
+  #askedAt = 0
   /** So far removals have been let through. */
   #settled = 0
   /** A request waits, and all behind it. */
@@ -88,7 +93,6 @@ export class ShardStream {
     this.#endWait()
     this.#readBytes = 0
     this.#doneBytes = 0
-    this.#turned = 0
     this.#settled = 0
     this.#passed.applied.clear()
     this.#passed.received.clear()
@@ -218,7 +222,7 @@ export class ShardStream {
   }
 
   /** True if the streams of these shards have to be waited for: then the request is postponed. */
-  #mustWait(shards: readonly Shard[], until: Until): boolean {
+  #mustWait(shards: readonly Shard[], until: Until, silenceMs = 0): boolean {
     const passed = this.#passed[until]
     const behind = shards.filter((one) => (passed.get(one) ?? 0) < this.#end)
     const { fences } = this.#shard.cluster
@@ -226,19 +230,23 @@ export class ShardStream {
     if (probes.size === 0) return false
     const readBytes = this.#readBytes
     const asked = [...probes.keys()]
-    this.#waitAt(probes, until, () => {
+    this.#waitAt({ left: probes, until, silenceMs }, () => {
       // What was waived counts for this arrival, not for all that was read.
       for (const one of asked) if (!this.#waived.has(one)) passed.set(one, readBytes)
     })
     return true
   }
 
-  #waitAt(places: Map<Shard, Probe>, until: Until, passed: () => void): void {
+  #waitAt(wait: Pick<Wait, 'left' | 'until' | 'silenceMs'>, passed: () => void): void {
     const id = this.#begin()
-    this.#fence = this.#shard.cluster.fences.pass(places, until, FENCE_LIMIT_MS, () => {
-      if (id !== this.#waitId) return
-      passed()
-      this.#goOn(id)
+    this.#fence = this.#shard.cluster.fences.pass({
+      ...wait,
+      limitMs: FENCE_LIMIT_MS,
+      passed: () => {
+        if (id !== this.#waitId) return
+        passed()
+        this.#goOn(id)
+      },
     })
   }
 
@@ -303,23 +311,35 @@ export class ShardStream {
     const others = this.#others
     if (others.length === 0) return false
     if (this.#expect(request, slot, others)) return true
-    if (!shard.cluster.ownership.isMoving(shard.engine.now)) return this.#turn()
-    return this.#mustWait(others, 'received')
+    if (shard.cluster.ownership.isMoving(shard.engine.now)) return this.#mustWait(others, 'received')
+    // UNLINK is no part of MIGRATE, and who reads a key past its time finds none already.
+    if (request.is(0, 'UNLINK') || !this.#isAnyThere(request)) return false
+    return this.#mayBeFirst(others)
   }
 
-  /** Two turns of the event loop. */
-  #turn(): boolean {
-    if (this.#turned >= this.#end) return false
-    const readBytes = this.#readBytes
-    const id = this.#begin()
-    setImmediate(() =>
-      setImmediate(() => {
-        if (id !== this.#waitId) return
-        this.#turned = readBytes
-        this.#goOn(id)
-      }),
-    )
-    return true
+  #isAnyThere(request: Request): boolean {
+    const { store, unixMs } = this.#shard.engine
+    for (let i = 0; i < this.#found.count; i++) {
+      const ref = store.databases[0]!.findKey(request.view(this.#found.index(i)))
+      if (ref === 0) continue
+      const expireAt = store.expireAt(ref)
+      if (expireAt === NO_EXPIRE || expireAt > unixMs) return true
+    }
+    return false
+  }
+
+  /** No key is known to be on its way, but the first has to be somewhere: now and then the others are asked. */
+  #mayBeFirst(others: readonly Shard[]): boolean {
+    const awaited = others.filter((one) => !one.isSilent(SILENCE_MS))
+    if (awaited.every((one) => (this.#passed.received.get(one) ?? 0) >= this.#end)) return false
+    const now = performance.now()
+    const pause = this.#askedAt + QUESTION_MS * others.length - now
+    if (pause > 0) {
+      setTimeout(this.#goOn, pause, this.#begin())
+      return true
+    }
+    this.#askedAt = now
+    return this.#mustWait(awaited, 'received', SILENCE_MS)
   }
 
   /** Whether keys of the request arrive in what others have read; then it waits until they are there. */
@@ -336,7 +356,8 @@ export class ShardStream {
     if (this.#expected.size === 0) return false
     const bringers = new Set(this.#expected.values())
     const end = this.#end
-    this.#waitAt(new Map([...bringers].map((one) => [one, one.received()])), 'applied', () => {
+    const left = new Map([...bringers].map((one) => [one, one.received()]))
+    this.#waitAt({ left, until: 'applied', silenceMs: 0 }, () => {
       // They were read, but do not come: it is not to be waited for again.
       this.#settled = end
     })

@@ -179,6 +179,12 @@ export class Shard implements LinkOwner {
     return this.pool.shared(0, 2).connection?.probe() ?? null
   }
 
+  /** Its primary has not replied to anything for so long. */
+  isSilent(milliseconds: number): boolean {
+    const since = this.pool.shared(0, 2).connection?.waitingSince
+    return since !== undefined && performance.now() - since > milliseconds
+  }
+
   /** Read, if not applied. */
   hasReceived(probe: Probe): boolean {
     if (this.copy.covers(probe)) return true
