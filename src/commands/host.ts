@@ -345,6 +345,8 @@ export interface ReplicationHost {
   readonly replicas: readonly ReplicaInfo[]
   readonly syncMode: SyncModeInfo
   /** Writes of this server that its successor lacked, kept in files since the start. */
+  /** Replicas are being sent a snapshot. */
+  readonly isSendingSnapshot: boolean
   readonly lostWrites: {
     readonly commands: number
     readonly bytes: number

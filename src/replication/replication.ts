@@ -485,6 +485,10 @@ export class Replication implements ReplicationHost, LinkOwner {
     return { durationMs: this.fullSync.lastDurationMs, bytes: this.fullSync.lastBytes }
   }
 
+  get isSendingSnapshot(): boolean {
+    return this.fullSync.isDelivering
+  }
+
   get memoryBytes(): number {
     return (this.stream.backlog?.memoryBytes ?? 0) + this.fullSync.memoryBytes + this.filtered.memoryBytes
   }

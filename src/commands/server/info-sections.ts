@@ -148,7 +148,7 @@ export function persistence(host: Host): string {
     current_save_keys_processed: keysDone,
     current_save_keys_total: keysTotal,
     rdb_changes_since_last_save: persistence.dirty,
-    rdb_bgsave_in_progress: flag(saving),
+    rdb_bgsave_in_progress: flag(saving || host.replication.isSendingSnapshot),
     rdb_last_save_time: persistence.lastSaveSeconds,
     rdb_last_bgsave_status: persistence.lastSaveOk ? 'ok' : 'err',
     rdb_last_bgsave_time_sec: persistence.lastSaveDurationSeconds,

@@ -60,6 +60,8 @@ interface Running {
   bucket: TokenBucket
 }
 
+const LAST_DROPPED = 'Diskless rdb transfer, last replica dropped, killing fork child.'
+
 export class FullSync {
   /** Called for each replica when its payload has been sent, or failed. */
   onDone: (event: FullSyncEvent) => void = () => {}
@@ -90,6 +92,11 @@ export class FullSync {
 
   get active(): boolean {
     return this.#running !== null
+  }
+
+  /** Replicas are being sent a payload, if only what one of them has not read of it. */
+  get isDelivering(): boolean {
+    return this.#payloads.size > 0
   }
 
   /** A replica (state wait_bgsave, in the list) wants a snapshot, for this reason. */
@@ -145,10 +152,7 @@ export class FullSync {
 
   /** Once a second: newlines keep those that wait alive, and a start that had to wait is tried again. */
   cron(): void {
-    for (const payload of this.#payloads) {
-      payload.look()
-      if (payload !== this.#running?.payload && payload.replicas.length === 0) this.#drop(payload)
-    }
+    for (const payload of this.#payloads) payload.look()
     const onDisk = this.#running?.toDisk ?? false
     for (const replica of this.#replicas.list) {
       const presync =
@@ -215,7 +219,9 @@ export class FullSync {
     this.#payloads.add(payload)
     payload.onDelivered = (replica) => this.#delivered(running, replica)
     payload.onGone = (replica) => {
-      if (this.#running !== running) this.#report(replica, running, false)
+      if (this.#running === running) return
+      this.#report(replica, running, false)
+      this.#whenAllHaveIt(payload)
     }
     payload.append(Buffer.from(`$EOF:${running.mark.toString('latin1')}\r\n`, 'latin1'))
     const about = {
@@ -257,7 +263,7 @@ export class FullSync {
     if (this.#running !== running) return false
     running.replicas = running.replicas.filter((replica) => !replica.client.closing)
     if (running.replicas.length === 0) {
-      this.#engine.log('warning', 'Diskless rdb transfer, last replica dropped, killing fork child.')
+      this.#engine.log('warning', LAST_DROPPED)
       running.runner?.stop()
       running.snapshot!.abort()
       this.#finish(running, false)
@@ -281,19 +287,32 @@ export class FullSync {
   }
 
   #sent(running: Running): void {
-    const up = running.replicas.filter((replica) => !replica.client.closing)
-    this.#engine.log('warning', `Diskless rdb transfer, done reading from pipe, ${up.length} replicas still up.`)
-    this.#engine.log('notice', 'Background RDB transfer terminated with success')
     const payload = running.payload!
     payload.append(running.mark)
     this.#finish(running, true)
     payload.end()
+    this.#whenAllHaveIt(payload)
   }
 
   /** Its socket has been given the whole payload. */
   #delivered(running: Running, replica: Replica): void {
     this.#online(replica, true)
     this.#report(replica, running, true)
+    this.#whenAllHaveIt(running.payload!)
+  }
+
+  /** Redis's child ends when the slowest replica has read it all, or is gone. */
+  #whenAllHaveIt(payload: Payload): void {
+    if (payload.replicas.length > 0 || !this.#payloads.has(payload)) return
+    const { delivered } = payload
+    const { log } = this.#engine
+    this.#drop(payload)
+    if (delivered === 0) {
+      log('warning', LAST_DROPPED)
+      return
+    }
+    log('warning', `Diskless rdb transfer, done reading from pipe, ${delivered} replicas still up.`)
+    log('notice', 'Background RDB transfer terminated with success')
   }
 
   /** Bytes of payloads that replicas have not taken. */

@@ -28,6 +28,8 @@ export class Payload {
   onDelivered: (replica: Replica) => void = () => {}
   /** It went before that. */
   onGone: (replica: Replica) => void = () => {}
+  /** Replicas that have it. */
+  delivered = 0
 
   #engine: Engine
   #budget: SpillBudget
@@ -35,6 +37,7 @@ export class Payload {
   #spill: Spill
   #places = new Map<Replica, Place>()
   #isEnded = false
+  #isDropped = false
 
   constructor(engine: Engine, replicas: readonly Replica[], budget: SpillBudget) {
     this.#engine = engine
@@ -81,6 +84,7 @@ export class Payload {
     for (const replica of this.replicas) {
       if (replica.client.closing && this.#places.delete(replica)) this.onGone(replica)
     }
+    if (this.#isDropped) return
     let slowest = this.#backlog.end
     for (const { sent } of this.#places.values()) slowest = Math.min(slowest, sent)
     this.#backlog.trim(slowest)
@@ -89,6 +93,7 @@ export class Payload {
 
   /** Nobody is to get the rest. */
   drop(): void {
+    this.#isDropped = true
     this.#places.clear()
     this.#spill.drop()
   }
@@ -116,6 +121,7 @@ export class Payload {
     }
     if (!this.#isEnded) return
     this.#places.delete(replica)
+    this.delivered++
     this.onDelivered(replica)
   }
 
