@@ -4,7 +4,6 @@
  */
 import type { Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
-import { FLAG_WRITE } from '../commands/define.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Router } from '../engine/router.ts'
 import type { Replication } from '../replication/replication.ts'
@@ -19,6 +18,7 @@ import { nearCache } from './near/near-cache.ts'
 import { NearLink } from './near/near-link.ts'
 import { PartReads } from './near/part-reads.ts'
 import { Pool } from './pool.ts'
+import * as routes from './routes.ts'
 import { Settings } from './settings.ts'
 import { ProxyStats } from './stats.ts'
 
@@ -152,7 +152,7 @@ export class ReplicatingProxy implements Router {
 
   /** What it sends next will probably go upstream as well: its keys need not be looked up. */
   passesOn(client: Client): boolean {
-    return ((client.lastCommand?.flagBits ?? 0) & FLAG_WRITE) !== 0
+    return routes.wroteLast(client)
   }
 
   clientGone(client: Client): void {

@@ -3,6 +3,7 @@
  * reads keys is answered here if the copy is fresh enough, the rest concerns this server. The few that are none of these
  * are named below. README.md tells the rules as a table.
  */
+import type { Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
 import { FLAG_BLOCKING, FLAG_MAY_REPLICATE, FLAG_READONLY, FLAG_WRITE } from '../commands/define.ts'
 import type { Request } from '../resp/request.ts'
@@ -89,6 +90,11 @@ export function routeOf(command: Command): number {
 
 export function mayWrite(flagBits: number): boolean {
   return (flagBits & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0
+}
+
+/** What such a client sends next will probably go upstream as well: its keys need not be looked up. */
+export function wroteLast(client: Client): boolean {
+  return ((client.lastCommand?.flagBits ?? 0) & FLAG_WRITE) !== 0
 }
 
 /** XREAD and XREADGROUP: BLOCK among the options in front of STREAMS. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
+import { crossingWrites, picker } from '../support/crossing-writes.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
 import { startRelay } from '../support/relay.ts'
 import { field, info, linkUp, sameData, wires } from '../support/replicas.ts'
@@ -151,40 +152,16 @@ describe('a real redis-server as a filtered replica of Tandem', () => {
     const tandem = await startTandem(file)
     const [primary] = (await wires(tandem)) as [Wire]
     const [, replica] = await filteredReplica(primary, tandem.port)
-    let seed = 20261123
-    const pick = <T>(of: readonly T[]): T => {
-      seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
-      return of[(seed >>> 8) % of.length]!
-    }
-    const any = (kind: string) => `${pick(['eu', 'us'])}:${kind}${pick([1, 2, 3])}`
-    const makers: (() => Argument[])[] = [
-      () => ['SET', any('k'), pick(['a', 'b', 'c'])],
-      () => ['MSET', any('k'), '1', any('k'), '2', any('k'), '3'],
-      () => ['DEL', any('k'), any('l'), any('s')],
-      () => ['UNLINK', any('z'), any('s')],
-      () => ['RENAME', any('k'), any('k')],
-      () => ['COPY', any('k'), any('k'), 'REPLACE'],
-      () => ['COPY', any('l'), any('l'), 'DB', pick([1, 2]), 'REPLACE'],
-      () => ['MOVE', any('k'), pick([1, 2])],
-      () => ['RPUSH', any('l'), pick(['x', 'y']), 'z'],
-      () => ['LMOVE', any('l'), any('l'), 'LEFT', 'RIGHT'],
-      () => ['SADD', any('s'), pick([1, 2, 3, 4]), pick(['m', 'n'])],
-      () => ['SMOVE', any('s'), any('s'), pick([1, 2, 3, 4])],
-      () => ['SPOP', any('s')],
-      () => ['SUNIONSTORE', any('s'), any('s'), any('s')],
-      () => ['SDIFFSTORE', any('s'), any('s'), any('s')],
-      () => ['ZADD', any('z'), pick([1, 2, 3]), pick(['a', 'b', 'c'])],
-      () => ['ZUNIONSTORE', any('z'), 2, any('z'), any('z')],
-      () => ['ZPOPMIN', any('z')],
-      () => ['PEXPIRE', any('k'), 10_000_000],
-      () => ['SWAPDB', pick([0, 1]), pick([1, 2])],
-    ]
+    const pick = picker(20261123)
+    const swap = () => ['SWAPDB', pick([0, 1]), pick([1, 2])]
+    const makers = [...crossingWrites(pick, [0, 1, 2]), swap]
     for (let i = 0; i < 400; i++) {
       const inTransaction = pick([true, false])
       if (inTransaction) await primary.send('MULTI')
       for (let j = 0; j < 10; j++) await primary.send(...(pick(makers)() as [string, ...Argument[]]))
       if (inTransaction) await primary.send('EXEC')
     }
+    await primary.must('SELECT', 0)
     await same(primary, replica)
   })
 

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
 import { type Cluster, digests, reshard, startCluster } from '../support/cluster.ts'
 import { startClusterProxy } from '../support/cluster-proxy.ts'
+import { picker } from '../support/crossing-writes.ts'
 import { counts, proxyField } from '../support/proxy.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
 import { startRelayedPair } from '../support/relayed-pair.ts'
@@ -132,11 +133,7 @@ describe('a proxy with a filter before a cluster', () => {
       const tandem = await startClusterProxy(file, cluster, args)
       const proxy = await connectFor(file, tandem.port)
       const oracle = await connectFor(file, (await startRedis(file)).port)
-      let seed = SEED
-      const pick = <T>(of: readonly T[]): T => {
-        seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
-        return of[(seed >>> 8) % of.length]!
-      }
+      const pick = picker(SEED)
       const [a, b] = (await cluster.primaries()) as [RedisPeer, RedisPeer]
       const [idA, idB] = await Promise.all([cluster.id(a), cluster.id(b)])
       // Slots of A go to B and come back.

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { fileCleanup } from '../support/cleanup.ts'
+import { picker } from '../support/crossing-writes.ts'
 import { freePort } from '../support/ports.ts'
 import { caughtUp, counts, ends, proxyField, startProxy } from '../support/proxy.ts'
 import { startRedis } from '../support/redis.ts'
@@ -109,11 +110,7 @@ describe('a proxy with a filter', () => {
         const proxied = await startProxy(file, args)
         const [upstream, proxy] = await ends(file, proxied, protocol)
         if (protocol === 3) await upstream.must('HELLO', 3)
-        let seed = SEED
-        const pick = <T>(of: readonly T[]): T => {
-          seed = (Math.imul(seed, 1103515245) + 12345) >>> 0
-          return of[(seed >>> 8) % of.length]!
-        }
+        const pick = picker(SEED)
         const key = (kind = pick(['k', 's', 'h', 'l'])) => `${pick(['eu', 'us'])}:${kind}${pick([1, 2])}`
         const writes: (() => [string, ...Argument[]])[] = [
           () => ['SET', key('k'), pick(['a', 'b', 'c'])],

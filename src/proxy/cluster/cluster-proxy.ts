@@ -7,7 +7,6 @@
 import { keySlot } from '../../bytes/key-slot.ts'
 import type { Client } from '../../commands/client.ts'
 import type { Command } from '../../commands/command.ts'
-import { FLAG_WRITE } from '../../commands/define.ts'
 import { FoundKeys, findKeys } from '../../commands/keys.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { DONE, HELD } from '../../engine/execute.ts'
@@ -211,7 +210,7 @@ export class ClusterProxy implements Router, Aimer {
   }
 
   passesOn(client: Client): boolean {
-    return ((client.lastCommand?.flagBits ?? 0) & FLAG_WRITE) !== 0
+    return routes.wroteLast(client)
   }
 
   clientGone(client: Client): void {
