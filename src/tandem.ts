@@ -31,6 +31,9 @@ export interface TandemOptions {
   log?: Log
 }
 
+const NO_CLUSTER =
+  'cluster-enabled yes: there is no cluster mode here. This server takes keys of all slots, and CLUSTER says it is disabled'
+
 export class Tandem {
   readonly config: Config
   readonly engine: Engine
@@ -185,6 +188,7 @@ export class Tandem {
     options.onListening?.()
     // Behind the line with the pid, as programs that wait for the start look for both.
     log('notice', `Server initialized`)
+    if (config.get('cluster-enabled')) log('warning', NO_CLUSTER)
     await this.proxy?.findUpstream()
     const upstream = config.get('replicaof')
     if (upstream !== '') engine.isReplica = true
