@@ -70,6 +70,7 @@ export class Tandem {
       onLoaded: (aux) => {
         if (aux.replid !== undefined && aux.offset >= 0) {
           this.replication.restore(aux.replid, aux.offset, aux.streamDb, this.config.get('replicaof') !== '')
+          this.replication.lostWrites.restore(aux.unacknowledged, aux.offset)
         }
       },
       onExpired: (database, key) => this.replication.expiredAtStart.push({ database, key }),
@@ -154,7 +155,8 @@ export class Tandem {
     const { replication } = this
     if (replication.stream.backlog === null && replication.role === 'master') return undefined
     const streamDb = replication.role === 'slave' ? replication.streamDatabase : replication.stream.database
-    return { replid: replication.replid, offset: replication.offset, streamDb: Math.max(0, streamDb) }
+    const unacknowledged = replication.lostWrites.unacknowledged()
+    return { replid: replication.replid, offset: replication.offset, streamDb: Math.max(0, streamDb), unacknowledged }
   }
 
   /** Writes are refused while save points are set and the last save failed. redis 7.0.15 server.c writeCommandsDeniedByDiskError */
