@@ -85,6 +85,9 @@ export class Tandem {
     this.aof = new AppendOnly(engine, this.persistence, {
       offset: () => this.replication.offset,
       libraries: () => engine.store.libraries.codes(),
+      line: () => this.replication.lostWrites.line,
+      unacknowledged: () => this.replication.lostWrites.unacknowledged(),
+      onUnacknowledged: (tail) => this.replication.lostWrites.restoreTail(tail),
       onStatus: () => this.#refreshDiskError(),
       exit: (code) => this.#exit(code),
     })

@@ -150,30 +150,51 @@ export class LostWrites {
   }
 
   #unacknowledged(): Unacknowledged | undefined {
-    const { merged, part, link, stream, history } = this.#replication
-    if (merged !== null || part !== null || (link !== null && !this.#isUndecided)) return undefined
-    const acknowledged = this.#acknowledgements()
+    const { line } = this
+    if (line === null) return undefined
+    const { stream } = this.#replication
+    const { replid, offset, shift, acknowledged } = line
     const least = Math.min(...acknowledged.values())
-    if (least >= stream.dataOffset + this.#shift) return undefined
+    if (least >= stream.dataOffset + shift) return undefined
     stream.flush()
-    const to = history.offset + this.#shift
+    return { replid, ...this.#known(least, offset, TAIL_BYTES), acknowledged }
+  }
+
+  /** The stream as it goes on from what was restored, and what each replica has; null when nobody can lack any of it. */
+  get line() {
+    const { merged, part, link, stream, history } = this.#replication
+    if (merged !== null || part !== null || (link !== null && !this.#isUndecided)) return null
+    if (stream.backlog === null && this.#restored === null) return null
+    const shift = this.#shift
     const replid = this.#restored?.replid ?? history.replid
-    return { replid, ...this.#known(least, to, TAIL_BYTES), acknowledged }
+    return { replid, offset: history.offset + shift, shift, acknowledged: this.#acknowledgements() }
   }
 
   /** The dump that was loaded, which ends at this offset, had it. */
   restore(found: FoundUnacknowledged, offset: number): void {
-    const { part, engine } = this.#replication
     this.#since = offset
-    if (found.head === '' || part !== null) return
+    if (found.head !== '') this.#restore(readUnacknowledged(found, offset))
+  }
+
+  /** It was kept beside the append-only file, which says nothing of the history: this goes on behind it. */
+  restoreTail(tail: Unacknowledged): void {
+    const replication = this.#replication
+    this.#since = replication.history.offset
+    this.#restore(tail)
+    if (this.#restored !== null && !replication.engine.isReplica) replication.ensureBacklog()
+  }
+
+  #restore(tail: Unacknowledged | undefined): void {
+    const { part, engine } = this.#replication
+    if (part !== null) return
     try {
-      const tail = readUnacknowledged(found, offset)
       if (tail === undefined || !areCommands(tail.bytes)) throw new Error('it cannot be read')
       this.#restored = tail
       const writes = countWrites(tail.bytes)
+      if (writes === 0) return
       engine.log('notice', `The last ${writes} writes had not been acknowledged by all replicas before the restart`)
     } catch (error) {
-      engine.log('warning', `What the dump says of writes that were not acknowledged is ignored: ${strerror(error)}`)
+      engine.log('warning', `What was saved of writes that were not acknowledged is ignored: ${strerror(error)}`)
     }
   }
 

@@ -1,7 +1,7 @@
 /** A former primary that was restarted before it follows its successor keeps its last writes all the same. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { inspect } from 'node:util'
@@ -195,6 +195,111 @@ for (const kind of ['redis', 'tandem'] as const) {
     })
   })
 }
+
+describe('a primary with an append-only file that was killed before it follows its successor', () => {
+  const AOF = ['--appendonly', 'yes']
+
+  it('has its last writes from that file', async (t) => {
+    const group = await cutGroup(t, 'redis', [...AOF, '--aof-timestamp-enabled', 'yes'])
+    await loseWrites(group.primary)
+    await group.tandem.kill9()
+    await promote(group)
+    await group.tandem.start()
+    const primary = await connect(group.tandem.port)
+    await primary.must('SET', 'since', '1')
+    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
+    await linkUp(primary)
+    const lost = lostIn(group.tandem)
+    // It may begin a little too early.
+    assert.ok(lost.includes(resp(LOST)), lost)
+    assert.ok(
+      lost.endsWith(
+        resp([
+          ['SELECT', '0'],
+          ['SET', 'since', '1'],
+        ]),
+      ),
+      lost,
+    )
+    await checkKept(group.tandem, primary, group, Number(await field(primary, 'replication', 'lost_writes')))
+  })
+
+  it('has them when it starts as a replica at once, after one restart and another', async (t) => {
+    const group = await cutGroup(t, 'tandem', AOF)
+    const { dir } = group.tandem
+    await loseWrites(group.primary)
+    await group.tandem.kill9()
+    await group.tandem.start()
+    const primary = await connect(group.tandem.port)
+    await primary.must('SET', 'since', '1')
+    await group.tandem.kill9()
+    group.relay.cutAll()
+    await promote(group)
+    const blocked = await startRelay(t, group.other.port)
+    blocked.freeze()
+    const args = [...AOF, '--sync-reads', 'yes', '--replicaof', `127.0.0.1 ${blocked.port}`]
+    const tandem = await startTandem(t, { dir, args })
+    const again = await connect(tandem.port)
+    await again.must('SELECT', 3)
+    assert.match(inspect(await again.send('GET', 'lost:1')), /MASTERDOWN/)
+    blocked.thaw()
+    await linkUp(again)
+    const lost = lostIn(tandem)
+    assert.ok(lost.includes(resp(LOST)), lost)
+    assert.ok(
+      lost.endsWith(
+        resp([
+          ['SELECT', '0'],
+          ['SET', 'since', '1'],
+        ]),
+      ),
+      lost,
+    )
+    await checkKept(tandem, again, group, Number(await field(again, 'replication', 'lost_writes')))
+  })
+
+  it('has what a rewrite took into its base', async (t) => {
+    const group = await cutGroup(t, 'redis', AOF)
+    await loseWrites(group.primary)
+    await group.primary.must('BGREWRITEAOF')
+    await waitUntil(async () => (await field(group.primary, 'persistence', 'aof_rewrite_in_progress')) === '0', {
+      what: 'the rewrite',
+    })
+    await group.primary.must('SET', 'after', '1')
+    await group.tandem.kill9()
+    await promote(group)
+    await group.tandem.start()
+    const primary = await connect(group.tandem.port)
+    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
+    await checkKept(group.tandem, primary, group, 4)
+    const after: Command[] = [
+      ['SELECT', '5'],
+      ['SET', 'after', '1'],
+    ]
+    assert.equal(lostIn(group.tandem), resp([['SELECT', '3'], ...LOST, ...after]))
+  })
+
+  it('keeps nothing when all was acknowledged', async (t) => {
+    const group = await cutGroup(t, 'redis', AOF)
+    const noted = join(group.tandem.dir, 'appendonlydir', 'appendonly.aof.acknowledged')
+    const increment = join(group.tandem.dir, 'appendonlydir', 'appendonly.aof.1.incr.aof')
+    await waitUntil(
+      () => existsSync(noted) && readFileSync(noted, 'latin1').includes(` ${statSync(increment).size} `),
+      {
+        what: 'it to be noted that the replica has everything',
+      },
+    )
+    await group.tandem.kill9()
+    await promote(group)
+    await group.tandem.start()
+    const primary = await connect(group.tandem.port)
+    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
+    await linkUp(primary)
+    await sameData(group.replica, primary)
+    assert.deepEqual(lostFiles(group.tandem.dir), [])
+    assert.equal(existsSync(noted), false)
+  })
+})
 
 describe('a dump with what was not acknowledged', () => {
   it('is read by redis-server and passes redis-check-rdb', async (t) => {
