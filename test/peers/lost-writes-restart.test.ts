@@ -1,7 +1,7 @@
 /** A former primary that was restarted before it follows its successor keeps its last writes all the same. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { inspect } from 'node:util'
@@ -95,6 +95,11 @@ function lostIn(tandem: TandemPeer): string {
   return text
     .replaceAll('*1\r\n$4\r\nPING\r\n', '')
     .replaceAll('*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n', '')
+}
+
+/** Where it is noted what each replica has of the append-only file. */
+function notedIn(tandem: TandemPeer): string {
+  return join(tandem.dir, 'appendonlydir', 'appendonly.aof.acknowledged')
 }
 
 async function promote({ replica }: Group): Promise<void> {
@@ -281,7 +286,7 @@ describe('a primary with an append-only file that was killed before it follows i
 
   it('keeps nothing when all was acknowledged', async (t) => {
     const group = await cutGroup(t, 'redis', AOF)
-    const noted = join(group.tandem.dir, 'appendonlydir', 'appendonly.aof.acknowledged')
+    const noted = notedIn(group.tandem)
     const increment = join(group.tandem.dir, 'appendonlydir', 'appendonly.aof.1.incr.aof')
     await waitUntil(
       () => existsSync(noted) && readFileSync(noted, 'latin1').includes(` ${statSync(increment).size} `),
@@ -298,6 +303,75 @@ describe('a primary with an append-only file that was killed before it follows i
     await sameData(group.replica, primary)
     assert.deepEqual(lostFiles(group.tandem.dir), [])
     assert.equal(existsSync(noted), false)
+  })
+})
+
+describe('what is saved of writes that were not acknowledged', () => {
+  for (const args of [[], ['--appendonly', 'yes']]) {
+    const where = args.length === 0 ? 'a dump' : 'an append-only file'
+    it(`is their end when they are many, beside ${where}`, async (t) => {
+      const group = await cutGroup(t, 'redis', args)
+      const value = 'v'.repeat(1000)
+      const noted = notedIn(group.tandem)
+      let written = 0
+      const writeSome = async () => {
+        const keys = Array.from({ length: 500 }, (_, i) => ['SET', `many:${written + i}`, value])
+        await group.primary.pipeline(keys)
+        written += keys.length
+        return written >= 2500 && (args.length === 0 || readFileSync(noted, 'latin1').endsWith(' 1\n'))
+      }
+      await waitUntil(writeSome, { what: 'more to be written than is kept' })
+      await shutDown(group.tandem, group.primary)
+      await promote(group)
+      await group.tandem.start()
+      const primary = await connect(group.tandem.port)
+      await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
+      await linkUp(primary)
+      const count = Number(await field(primary, 'replication', 'lost_writes'))
+      assert.ok(count > 500 && count < written, `${count} writes`)
+      assert.match(group.tandem.logs(), /the oldest are no longer known/)
+      const lost = lostIn(group.tandem)
+      assert.ok(
+        lost.startsWith(
+          resp([
+            ['SELECT', '3'],
+            ['SET', `many:${written - count}`, value],
+          ]),
+        ),
+        lost.slice(0, 200),
+      )
+      assert.ok(lost.endsWith(resp([['SET', `many:${written - 1}`, value]])))
+    })
+  }
+
+  it('is ignored when it is damaged, and the data is there', async (t) => {
+    const args = ['--rdbchecksum', 'no', '--rdbcompression', 'no']
+    const group = await cutGroup(t, 'redis', args)
+    await loseWrites(group.primary)
+    await shutDown(group.tandem, group.primary)
+    const dump = join(group.tandem.dir, 'dump.rdb')
+    const bytes = readFileSync(dump)
+    // The id that it begins with.
+    const at = bytes.lastIndexOf('tandem-unacknowledged', bytes.indexOf('tandem-unacknowledged-stream') - 1)
+    bytes.write('zzzz', at + 'tandem-unacknowledged'.length + 2, 'latin1')
+    writeFileSync(dump, bytes)
+    await group.tandem.start()
+    assert.match(group.tandem.logs(), /not acknowledged is ignored/)
+    const primary = await connect(group.tandem.port)
+    await primary.must('SELECT', 3)
+    assert.equal(await primary.must('GET', 'lost:1'), 'a value')
+  })
+
+  it('is ignored beside an append-only file when it is damaged', async (t) => {
+    const group = await cutGroup(t, 'redis', ['--appendonly', 'yes'])
+    await loseWrites(group.primary)
+    await group.tandem.kill9()
+    writeFileSync(notedIn(group.tandem), 'tandem what\n')
+    await group.tandem.start()
+    assert.match(group.tandem.logs(), /before the restart is not known/)
+    const primary = await connect(group.tandem.port)
+    await primary.must('SELECT', 3)
+    assert.equal(await primary.must('GET', 'lost:1'), 'a value')
   })
 })
 
