@@ -236,7 +236,10 @@ export class AppendFile implements StreamSink {
     this.partSize = size
     this.#syncedSize = size
     // Nothing was fed before this is the first file: what there was is in the base.
-    if (old < 0) this.#onDisk(this.fedBytes, this.#hooks.offset())
+    this.#writtenDatabase = 0
+    if (old >= 0) return
+    this.#writtenOffset = this.#hooks.offset()
+    this.#onDisk(this.fedBytes, this.#writtenOffset)
   }
 
   #syncOld(fd: number): void {

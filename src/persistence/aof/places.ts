@@ -57,6 +57,7 @@ export class Places {
   #marks: Mark[] = []
   #markedAtMs = 0
   #savedText = ''
+  #isFailing = false
   #replid = ''
   /** The increment that is written to. */
   #name = ''
@@ -93,7 +94,11 @@ export class Places {
       this.#mark(line.shift)
       if (line.acknowledged.size > 0) this.#save(line)
       else this.#marks.splice(0, this.#marks.length - 1)
+      this.#isFailing = false
     } catch (error) {
+      // Then what was noted before stands, which is less.
+      if (this.#isFailing) return
+      this.#isFailing = true
       this.#engine.log('warning', `What replicas have of the AOF could not be noted: ${strerror(error)}`)
     }
   }
@@ -125,10 +130,10 @@ export class Places {
     let text = `tandem ${replid}\n`
     for (const [name, offset] of acknowledged) if (/^[!-~]+$/.test(name)) text += this.#lineOf(name, offset)
     if (text === this.#savedText) return
-    this.#savedText = text
     const path = this.#path
     writeFileSync(`${path}.tmp`, text)
     renameSync(`${path}.tmp`, path)
+    this.#savedText = text
   }
 
   #lineOf(name: string, acknowledged: number): string {
