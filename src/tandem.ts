@@ -73,6 +73,7 @@ export class Tandem {
       onLoaded: (aux) => {
         if (aux.replid !== undefined && aux.offset >= 0) {
           this.replication.restore(aux.replid, aux.offset, aux.streamDb, this.config.get('replicaof') !== '')
+          this.replication.lostWrites.restore(aux.unacknowledged, aux.offset)
         }
       },
       onExpired: (database, key) => this.replication.expiredAtStart.push({ database, key }),
@@ -87,6 +88,9 @@ export class Tandem {
     this.aof = new AppendOnly(engine, this.persistence, {
       offset: () => this.replication.offset,
       libraries: () => engine.store.libraries.codes(),
+      line: () => this.replication.lostWrites.line,
+      unacknowledged: () => this.replication.lostWrites.unacknowledged(),
+      onUnacknowledged: (tail) => this.replication.lostWrites.restoreTail(tail),
       onStatus: () => this.#refreshDiskError(),
       exit: (code) => this.#exit(code),
     })
@@ -157,7 +161,8 @@ export class Tandem {
     const { replication } = this
     if (replication.stream.backlog === null && replication.role === 'master') return undefined
     const streamDb = replication.role === 'slave' ? replication.streamDatabase : replication.stream.database
-    return { replid: replication.replid, offset: replication.offset, streamDb: Math.max(0, streamDb) }
+    const unacknowledged = replication.lostWrites.unacknowledged()
+    return { replid: replication.replid, offset: replication.offset, streamDb: Math.max(0, streamDb), unacknowledged }
   }
 
   /** Writes are refused while save points are set and the last save failed. redis 7.0.15 server.c writeCommandsDeniedByDiskError */

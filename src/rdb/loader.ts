@@ -10,6 +10,7 @@ import { NO_EXPIRE } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import { printable, RdbError } from './format.ts'
 import { RdbReader } from './reader.ts'
+import { type FoundUnacknowledged, HEAD_FIELD, STREAM_FIELD } from './unacknowledged.ts'
 import type { RdbValue } from './value-decoder.ts'
 import { storeValue } from './values.ts'
 
@@ -39,13 +40,21 @@ export interface LoadedAux {
   streamDb: number
   version: string
   usedMemory: number
+  unacknowledged: FoundUnacknowledged
 }
 
 const MAX_EMPTY_KEYS_LOGGED = 10
 const REPLID_LENGTH = 40
 
 export class RdbLoader {
-  readonly info: LoadedAux = { replid: undefined, offset: -1, streamDb: -1, version: '', usedMemory: 0 }
+  readonly info: LoadedAux = {
+    replid: undefined,
+    offset: -1,
+    streamDb: -1,
+    version: '',
+    usedMemory: 0,
+    unacknowledged: { head: '', stream: '' },
+  }
   readonly reader: RdbReader
   keysLoaded = 0
   keysExpired = 0
@@ -97,7 +106,9 @@ export class RdbLoader {
     } else if (lower === 'ctime') {
       const age = Math.max(0, Math.floor(this.#options.unixMs / 1000) - (Number.parseInt(value, 10) || 0))
       log('notice', `RDB age ${age} seconds`)
-    } else if (lower === 'used-mem') {
+    } else if (lower === HEAD_FIELD) aux.unacknowledged.head = value
+    else if (lower === STREAM_FIELD) aux.unacknowledged.stream = value
+    else if (lower === 'used-mem') {
       aux.usedMemory = Number.parseInt(value, 10) || 0
       log('notice', `RDB memory usage when created ${(aux.usedMemory / (1024 * 1024)).toFixed(2)} Mb`)
     } else if (lower === 'aof-preamble') {

@@ -17,6 +17,7 @@ import {
   RDB_VERSION,
 } from './format.ts'
 import { type ChunkSink, RdbOutput } from './output.ts'
+import { HEAD_FIELD, STREAM_FIELD, type Unacknowledged, unacknowledgedHead } from './unacknowledged.ts'
 import { saveValue, valueType } from './values.ts'
 
 /** The replication history that the snapshot belongs to. */
@@ -25,6 +26,8 @@ export interface ReplicationAux {
   offset: number
   /** Database that the stream has selected. */
   streamDb: number
+  /** What of the stream up to there some replica lacks, for all that is known. */
+  unacknowledged?: Unacknowledged | undefined
 }
 
 export interface RdbAux {
@@ -82,8 +85,18 @@ export class RdbWriter {
       this.#auxInteger('repl-stream-db', aux.replication.streamDb)
       this.#aux('repl-id', aux.replication.replid)
       this.#auxInteger('repl-offset', aux.replication.offset)
+      this.#unacknowledged(aux.replication)
     }
     this.#auxInteger('aof-base', aux.aofBase === true ? 1 : 0)
+  }
+
+  #unacknowledged({ unacknowledged, offset }: ReplicationAux): void {
+    if (unacknowledged === undefined) return
+    const { bytes } = unacknowledged
+    this.#aux(HEAD_FIELD, unacknowledgedHead(unacknowledged, offset))
+    this.output.byte(OPCODE_AUX)
+    this.output.text(STREAM_FIELD)
+    this.output.string(bytes, 0, bytes.length)
   }
 
   #aux(name: string, value: string): void {

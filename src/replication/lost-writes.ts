@@ -3,12 +3,33 @@
  * that was promoted in its place, its own last writes are about to go: those that the other had not acknowledged are written
  * to `lost-writes-<replid>-<offset>.resp` in `dir` first, as the commands that they were, for an operator to look at or to
  * send again (`redis-cli --pipe < file`). The other may have received some of them without having said so.
+ *
+ * They are taken from the backlog. So that a restart in between loses nothing, what some replica has not acknowledged is
+ * saved beside the data (the last TAIL_BYTES of it), with what each had, and restored with them:
+ *
+ *     restored.from                 restored end = #since             now
+ *       |---------- restored ----------|---------- backlog -------------|
+ *            ^ acknowledged by the successor: from here on it is lost
+ *
+ * Offsets here are those of the restored history, which goes on with this server's stream; they are the stream's own when
+ * nothing was restored, or it was from the dump that the history came from as well.
  */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { strerror } from '../config/strerror.ts'
-import { COMPLETE, RequestParser } from '../resp/request-parser.ts'
+import { type FoundUnacknowledged, readUnacknowledged, type Unacknowledged } from '../rdb/unacknowledged.ts'
 import type { Replication } from './replication.ts'
+import { areCommands, commandStart, countWrites, lastSelected, select, selectsFirst } from './stream-commands.ts'
+
+/** So much of the stream is saved beside the data; of more the oldest goes. */
+const TAIL_BYTES = 1024 * 1024
+/** How much of the backlog is looked at to find out which database is selected. */
+const SCAN_BYTES = 16 * 1024 * 1024
+const SCAN_STEP_BYTES = 64 * 1024
+/** A command that selects a database is not longer. */
+const SELECT_BYTES = 64
+/** Files for the same offset, after one crash and another. */
+const NAMES_MAX = 100
 
 interface Pending {
   replid: string
@@ -27,6 +48,10 @@ export class LostWrites {
   #replication: Replication
   #pending: Pending | null = null
   #isUndecided = false
+  /** What some replica had not acknowledged before the restart. */
+  #restored: Unacknowledged | null = null
+  /** This server's offset when it was restored; from there on the backlog has it. */
+  #since = 0
 
   constructor(replication: Replication) {
     this.#replication = replication
@@ -37,95 +62,210 @@ export class LostWrites {
     return this.#isUndecided && this.#replication.engine.config.get('sync-reads')
   }
 
-  /** This primary is about to follow a server that had acknowledged so much of its stream. */
-  demoted(acknowledged: number): void {
+  /** This primary is about to follow a server, which may have acknowledged some of its stream. */
+  demoted(host: string, port: number): void {
     const { history, stream } = this.#replication
     stream.flush()
-    const isBehind = acknowledged < history.offset && stream.backlog !== null
-    this.#pending = isBehind ? { replid: history.replid, from: acknowledged, to: history.offset } : null
-    this.#isUndecided = acknowledged < history.offset
+    const name = `${host.includes(':') ? `[${host}]` : host}:${port}`
+    const acknowledged = this.#acknowledgements().get(name)
+    const to = history.offset + this.#shift
+    this.#isUndecided = (acknowledged ?? 0) < to
+    const from = acknowledged ?? this.#restored?.from ?? this.#since
+    this.#pending = from < to ? { replid: this.#restored?.replid ?? history.replid, from, to } : null
   }
 
   /** The new primary goes on with this history, or its data is here, or this server is a primary again. */
   decided(): void {
     this.#pending = null
     this.#isUndecided = false
+    this.#restored = null
   }
 
   /** The new primary has another history: its data is about to take the place of this one's. */
   save(): void {
     const pending = this.#pending
-    const { backlog } = this.#replication.stream
     this.#pending = null
-    if (pending === null || backlog === null) return
-    const { log, config } = this.#replication.engine
-    this.bytes += pending.to - pending.from
-    const known = this.#bytesOf(Math.max(pending.from, backlog.start), pending.to)
-    // The backlog may begin in the middle of a command.
-    const bytes = backlog.start > pending.from ? known.subarray(commandStart(known)) : known
-    const from = pending.to - bytes.length
-    const writes = countWrites(bytes)
-    if (writes === 0) return
-    const path = join(config.get('dir'), `lost-writes-${pending.replid}-${from + 1}.resp`)
+    if (pending === null) return
     try {
-      const file = openSync(path, 'wx', 0o600)
-      writeSync(file, bytes)
-      closeSync(file)
+      this.#save(pending)
     } catch (error) {
-      log('warning', `${writes} writes that the new primary lacks could not be kept in ${path}: ${strerror(error)}`)
+      const { log } = this.#replication.engine
+      log('warning', `Writes that the new primary lacks could not be kept: ${strerror(error)}`)
+    }
+  }
+
+  #save({ replid, from: wanted, to }: Pending): void {
+    const { log, config } = this.#replication.engine
+    this.bytes += to - wanted
+    const { from, bytes, database } = this.#known(wanted, to)
+    const writes = countWrites(bytes)
+    const cut = from > wanted ? ', the oldest are no longer known' : ''
+    if (writes === 0) {
+      if (cut !== '') log('warning', 'Writes that the new primary did not acknowledge are no longer known')
       return
     }
+    const isSelected = database === 0 || selectsFirst(bytes)
+    const content = isSelected ? bytes : Buffer.concat([select(database), bytes])
+    const path = this.#write(join(config.get('dir'), `lost-writes-${replid}-${from + 1}`), content, writes)
+    if (path === undefined) return
     this.commands += writes
     this.files++
     this.lastFile = path
-    const cut = from > pending.from ? ', the oldest are no longer known' : ''
     log('warning', `${writes} writes that the new primary did not acknowledge are kept in ${path}${cut}`)
   }
 
-  /** Of the backlog, from one offset to another. */
+  /**
+   * Returns the file's path. The same may have been kept before: when this server was killed while it took its successor's
+   * data, and had its own again.
+   */
+  #write(name: string, bytes: Buffer, writes: number): string | undefined {
+    const { log } = this.#replication.engine
+    let path = `${name}.resp`
+    for (let number = 2; ; number++) {
+      try {
+        writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 })
+        return path
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || number > NAMES_MAX) {
+          log('warning', `${writes} writes that the new primary lacks could not be kept in ${path}: ${strerror(error)}`)
+          return undefined
+        }
+      }
+      if (readFileSync(path).subarray(0, bytes.length).equals(bytes)) return path
+      path = `${name}-${number}.resp`
+    }
+  }
+
+  // ---- over a restart ----------------------------------------------------------------------------------------------
+
+  /** What is to be saved beside the data of this moment; undefined when every known replica has acknowledged everything. */
+  unacknowledged(): Unacknowledged | undefined {
+    try {
+      return this.#unacknowledged()
+    } catch (error) {
+      const { log } = this.#replication.engine
+      log('warning', `What replicas have not acknowledged is not saved with the data: ${strerror(error)}`)
+      return undefined
+    }
+  }
+
+  #unacknowledged(): Unacknowledged | undefined {
+    const { line } = this
+    if (line === null) return undefined
+    const { stream } = this.#replication
+    const { replid, offset, shift, acknowledged } = line
+    const least = Math.min(...acknowledged.values())
+    if (least >= stream.dataOffset + shift) return undefined
+    stream.flush()
+    return { replid, ...this.#known(least, offset, TAIL_BYTES), acknowledged }
+  }
+
+  /** The stream as it goes on from what was restored, and what each replica has; null when nobody can lack any of it. */
+  get line() {
+    const { merged, part, link, stream, history } = this.#replication
+    if (merged !== null || part !== null || (link !== null && !this.#isUndecided)) return null
+    if (stream.backlog === null && this.#restored === null) return null
+    const shift = this.#shift
+    const replid = this.#restored?.replid ?? history.replid
+    return { replid, offset: history.offset + shift, shift, acknowledged: this.#acknowledgements() }
+  }
+
+  /** The dump that was loaded, which ends at this offset, had it. */
+  restore(found: FoundUnacknowledged, offset: number): void {
+    this.#since = offset
+    if (found.head !== '') this.#restore(readUnacknowledged(found, offset))
+  }
+
+  /** It was kept beside the append-only file, which says nothing of the history: this goes on behind it. */
+  restoreTail(tail: Unacknowledged): void {
+    const replication = this.#replication
+    this.#since = replication.history.offset
+    this.#restore(tail)
+    if (this.#restored !== null && !replication.engine.isReplica) replication.ensureBacklog()
+  }
+
+  #restore(tail: Unacknowledged | undefined): void {
+    const { part, engine } = this.#replication
+    if (part !== null) return
+    try {
+      if (tail === undefined || !areCommands(tail.bytes)) throw new Error('it cannot be read')
+      this.#restored = tail
+      const writes = countWrites(tail.bytes)
+      if (writes === 0) return
+      engine.log('notice', `The last ${writes} writes had not been acknowledged by all replicas before the restart`)
+    } catch (error) {
+      engine.log('warning', `What was saved of writes that were not acknowledged is ignored: ${strerror(error)}`)
+    }
+  }
+
+  /** To be added to an offset of this server's stream. */
+  get #shift(): number {
+    return this.#restored === null ? 0 : endOf(this.#restored) - this.#since
+  }
+
+  /** What each replica has, as far as it is known: from before the restart, or since. */
+  #acknowledgements(): Map<string, number> {
+    const known = new Map(this.#restored?.acknowledged)
+    for (const [name, acknowledged] of this.#replication.replicaSet.acknowledgements) {
+      known.set(name, acknowledged === 0 ? 0 : acknowledged + this.#shift)
+    }
+    return known
+  }
+
+  // ---- bytes -------------------------------------------------------------------------------------------------------
+
+  /** What is known of the stream between two offsets, the last `most` bytes of it: whole commands. */
+  #known(wanted: number, to: number, most = Number.POSITIVE_INFINITY) {
+    const start = Math.min(to, Math.max(wanted, this.#start, to - most))
+    const bytes = this.#bytesOf(start, to)
+    const whole = start > wanted ? bytes.subarray(commandStart(bytes)) : bytes
+    const from = to - whole.length
+    return { from, bytes: whole, database: this.#databaseAt(from, whole) }
+  }
+
+  /** From here on nothing is missing. */
+  get #start(): number {
+    const { stream, history } = this.#replication
+    const start = (stream.backlog?.start ?? history.offset) + this.#shift
+    return this.#restored !== null && start <= endOf(this.#restored) ? this.#restored.from : start
+  }
+
   #bytesOf(from: number, to: number): Buffer {
+    const restored = this.#restored
     const { backlog } = this.#replication.stream
     const pieces: Buffer[] = []
-    for (let at = from; at < to; ) {
-      const bytes = backlog!.read(at)
+    let at = from
+    if (restored !== null && at < endOf(restored)) {
+      pieces.push(restored.bytes.subarray(at - restored.from, to - restored.from))
+      at = Math.min(to, endOf(restored))
+    }
+    const end = to - this.#shift
+    for (at -= this.#shift; backlog !== null && at < end; ) {
+      const bytes = backlog.read(at)
       if (bytes.length === 0) break
-      pieces.push(bytes.subarray(0, to - at))
+      pieces.push(bytes.subarray(0, end - at))
       at += bytes.length
     }
     return Buffer.concat(pieces)
   }
-}
 
-/** Where the first command starts from which on all of the bytes are commands; their length if there is none. */
-function commandStart(bytes: Buffer): number {
-  for (let at = bytes.indexOf('*'); at >= 0; at = bytes.indexOf('*', at + 1)) {
-    if (/^\*[1-9]\d*\r\n\$\d+\r\n/.test(bytes.latin1Slice(at, at + 32)) && areCommands(bytes.subarray(at))) return at
+  /** The database that the stream has selected where these bytes begin; 0 when it is not known. */
+  #databaseAt(from: number, bytes: Buffer): number {
+    const restored = this.#restored
+    if (restored !== null && from >= restored.from && from <= endOf(restored)) {
+      return lastSelected(restored.bytes.subarray(0, from - restored.from)) ?? restored.database
+    }
+    if (lastSelected(bytes) === undefined) return Math.max(0, this.#replication.stream.database)
+    const start = Math.max(this.#start, from - SCAN_BYTES)
+    for (let end = from; end > start; end -= SCAN_STEP_BYTES) {
+      const first = Math.max(start, end - SCAN_STEP_BYTES)
+      const found = lastSelected(this.#bytesOf(first, Math.min(from, end + SELECT_BYTES)))
+      if (found !== undefined) return found
+    }
+    return 0
   }
-  return bytes.length
 }
 
-function areCommands(bytes: Buffer): boolean {
-  const parser = new RequestParser({ maxBulkBytes: Number.MAX_SAFE_INTEGER })
-  parser.begin(bytes, 0, bytes.length)
-  let end = 0
-  do {
-    if (parser.nextBatch(1) === 0) break
-    end = parser.batch[0]!.rawEnd
-  } while (parser.status === COMPLETE)
-  return end === bytes.length
-}
-
-/** Commands that change data: not the stream's own. */
-function countWrites(bytes: Buffer): number {
-  const parser = new RequestParser({ maxBulkBytes: Number.MAX_SAFE_INTEGER })
-  parser.begin(bytes, 0, bytes.length)
-  let writes = 0
-  do {
-    const count = parser.nextBatch(1)
-    if (count === 0) break
-    const request = parser.batch[0]!
-    const isOwn = ['PING', 'REPLCONF', 'SELECT', 'MULTI', 'EXEC', 'PUBLISH'].some((name) => request.is(0, name))
-    if (request.argc > 0 && !isOwn) writes++
-  } while (parser.status === COMPLETE)
-  return writes
+function endOf({ from, bytes }: Unacknowledged): number {
+  return from + bytes.length
 }

@@ -216,7 +216,7 @@ export class Replication implements ReplicationHost, LinkOwner {
     this.syncMode.failAll()
     this.stream.flush()
     if (wasPrimary) {
-      this.lostWrites.demoted(this.replicaSet.acknowledgedOf(host, port))
+      this.lostWrites.demoted(host, port)
       this.canResume = true
       if (this.stream.backlog === null) this.createBacklog()
       this.#roleChanged(`replica of ${host}:${port}`)

@@ -22,13 +22,14 @@ import { BaseJob, chosenFormat, JobKilled, logFailure, reasonOf, writeBaseNow } 
 import { AofFiles } from './files.ts'
 import { installBase } from './install-base.ts'
 import { AofLoader } from './loader.ts'
+import { Places, type PlacesHooks } from './places.ts'
 import { RewriteLimit } from './rewrite-limit.ts'
 
 const CANNOT_START =
   "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for more info about the error."
 const TRIES_AFTER_SYNC = 10
 
-export interface AofHooks {
+export interface AofHooks extends PlacesHooks {
   /** Offset of the replication stream. */
   offset: () => number
   /** Source texts of function libraries. */
@@ -41,6 +42,7 @@ export interface AofHooks {
 
 export class AppendOnly implements AofHost {
   readonly file: AppendFile
+  readonly places: Places
   baseSize = 0
   scheduled = false
   lastRewriteSeconds = -1
@@ -64,11 +66,11 @@ export class AppendOnly implements AofHost {
     this.#files = new AofFiles(engine)
     this.#limit = new RewriteLimit(engine)
     this.file = new AppendFile(engine, {
-      offset: hooks.offset,
+      ...hooks,
       hasSnapshot: () => this.#hasSnapshot,
-      onStatus: hooks.onStatus,
-      exit: hooks.exit,
+      beforeWrite: () => this.places.look(),
     })
+    this.places = new Places(engine, this.#files, this.file, hooks)
     engine.config.onApply('appendonly', (on) => {
       if (!on && this.#state !== 'off') this.turnOff()
       return on && this.#state === 'off' && !this.#turnOn() ? 'Unable to turn on AOF. Check server logs.' : undefined
@@ -155,6 +157,7 @@ export class AppendOnly implements AofHost {
     if (status !== 'not-exist') {
       const seconds = ((performance.now() - started) / 1000).toFixed(3)
       this.#engine.log('notice', `DB loaded from append only file: ${seconds} seconds`)
+      this.places.restore()
     }
     return true
   }
@@ -227,6 +230,7 @@ export class AppendOnly implements AofHost {
     const fd = files.openPart(name, false)
     if (fd < 0 || !files.save(manifest)) return false
     this.file.open(fd, files.size(name))
+    this.places.opened(name, false)
     this.#connect()
     log('notice', `${had ? 'Opening' : 'Creating'} AOF incr file ${name} on server start`)
     return true
@@ -382,6 +386,7 @@ export class AppendOnly implements AofHost {
     }
     this.#engine.log('notice', `Creating AOF incr file ${name} on background rewrite`)
     this.file.open(fd, 0)
+    this.places.opened(name, true)
     return true
   }
 
@@ -394,7 +399,7 @@ export class AppendOnly implements AofHost {
     let ok = error === null
     if (error === null) {
       log('notice', 'Background AOF rewrite terminated with success')
-      ok = installBase(this.#engine, this.#files, this.file, job, this.#state === 'wait')
+      ok = installBase(this.#engine, this.#files, this, job, this.#state === 'wait')
       if (ok && this.#state !== 'off') this.baseSize = this.file.currentSize
     } else logFailure(log, error)
     // SIGUSR1 is how a rewrite is told to end, which is not an error.
@@ -442,6 +447,7 @@ export class AppendOnly implements AofHost {
     if (this.#loading || engine.loading !== 'no') return
     if (!this.#hasSnapshot && !engine.inExec && engine.busy === null) this.#rewriteIfDue()
     if (this.#state === 'off') return
+    if (this.file.isOpen) this.places.look()
     if (this.file.lastWriteOk) {
       this.file.flush()
     } else if (engine.now >= this.#nextErrorTryMs) {
@@ -501,6 +507,7 @@ export class AppendOnly implements AofHost {
       log('notice', 'Calling fsync() on the AOF file.')
       this.file.flush(true)
       this.file.sync('Fail to fsync the AOF file', '.')
+      this.places.look(true)
     }
     return true
   }

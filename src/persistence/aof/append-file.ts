@@ -30,6 +30,8 @@ export interface AppendHooks {
   hasSnapshot: () => boolean
   /** What writes are refused with may have changed. */
   onStatus: () => void
+  /** More is about to be written. */
+  beforeWrite: () => void
   /** Ends the process: what has been answered could be lost. */
   exit: (code: number) => void
 }
@@ -84,6 +86,7 @@ export class AppendFile implements StreamSink {
   /** What is in the file. */
   #writtenBytes = 0
   #writtenOffset = 0
+  #writtenDatabase = 0
   #syncedOffset = 0
   /** Files before this one that are on their way to disk. */
   #oldSyncs = 0
@@ -233,7 +236,10 @@ export class AppendFile implements StreamSink {
     this.partSize = size
     this.#syncedSize = size
     // Nothing was fed before this is the first file: what there was is in the base.
-    if (old < 0) this.#onDisk(this.fedBytes, this.#hooks.offset())
+    this.#writtenDatabase = 0
+    if (old >= 0) return
+    this.#writtenOffset = this.#hooks.offset()
+    this.#onDisk(this.fedBytes, this.#writtenOffset)
   }
 
   #syncOld(fd: number): void {
@@ -344,9 +350,22 @@ export class AppendFile implements StreamSink {
     return false
   }
 
+  /** Up to where the file has what the stream has up to `writtenOffset`. */
+  get writtenPosition(): number {
+    return this.partSize
+  }
+  get writtenOffset(): number {
+    return this.#writtenOffset
+  }
+  /** The database that is selected there. */
+  get writtenDatabase(): number {
+    return this.#writtenDatabase
+  }
+
   /** False when not all of it could be written. */
   #write(): boolean {
     const engine = this.#engine
+    this.#hooks.beforeWrite()
     if (this.sleepMs > 0) engine.sleep(this.sleepMs)
     const started = performance.now()
     let written = 0
@@ -374,6 +393,7 @@ export class AppendFile implements StreamSink {
     this.#length = 0
     this.#writtenBytes = this.fedBytes
     this.#writtenOffset = this.#hooks.offset()
+    this.#writtenDatabase = Math.max(0, this.#database)
     if (this.#buf.length > BUFFER_KEPT_BYTES) this.#buf = Buffer.allocUnsafeSlow(BUFFER_BYTES)
     return true
   }

@@ -9,12 +9,13 @@ import type { Engine } from '../../engine/engine.ts'
 import type { AppendFile } from './append-file.ts'
 import type { BaseJob } from './base-job.ts'
 import type { AofFiles } from './files.ts'
+import type { Places } from './places.ts'
 
 /** `isFirst`: what was written since is in a temporary increment. False, and a line in the log, when it fails. */
 export function installBase(
   engine: Engine,
   files: AofFiles,
-  file: AppendFile,
+  { file, places }: { file: AppendFile; places: Places },
   job: BaseJob,
   isFirst: boolean,
 ): boolean {
@@ -39,7 +40,10 @@ export function installBase(
     if (increment !== null) rmSync(files.path(increment), { force: true })
     return false
   }
-  if (file.isOpen) file.currentSize = files.size(base) + file.partSize
+  if (file.isOpen) {
+    file.currentSize = files.size(base) + file.partSize
+    places.installed(next.lastIncrement())
+  }
   files.removeHistory()
   return true
 }

@@ -252,10 +252,14 @@ export class Replicas {
     this.onAck()
   }
 
-  /** What the replica of this address has acknowledged, or had when it was last connected; 0 if it never was. */
-  acknowledgedOf(host: string, port: number): number {
-    const replica = this.list.find((one) => one.ip === host && one.announced.listeningPort === port)
-    return replica?.acknowledged ?? this.#left.get(`${host}:${port}`)?.acknowledged ?? 0
+  /** What each replica, by name, has acknowledged, or had when it was last connected. */
+  get acknowledgements(): Map<string, number> {
+    const known = new Map<string, number>()
+    for (const [name, { acknowledged }] of this.#left) known.set(name, acknowledged)
+    for (const { name, state, announced, isLegacy, acknowledged } of this.list) {
+      if (state === 'online' && announced.listeningPort > 0 && !isLegacy) known.set(name, acknowledged)
+    }
+    return known
   }
 
   /** Replicas that are online, or were within so many milliseconds (0: ever), each name once. */
