@@ -161,7 +161,7 @@ export class Tandem {
     const { replication } = this
     if (replication.stream.backlog === null && replication.role === 'master') return undefined
     const streamDb = replication.role === 'slave' ? replication.streamDatabase : replication.stream.database
-    const unacknowledged = replication.lostWrites.unacknowledged()
+    const unacknowledged = replication.lostWrites.acknowledged()
     return { replid: replication.replid, offset: replication.offset, streamDb: Math.max(0, streamDb), unacknowledged }
   }
 

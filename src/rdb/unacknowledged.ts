@@ -3,7 +3,7 @@
  * the data: in two aux fields of a dump, which other servers pass over, and next to an append-only file.
  *
  *   tandem-unacknowledged:  <replid> <from> <database> <repl-offset of the dump> [<ip:port>=<acknowledged> ...]
- *   tandem-unacknowledged-stream:  the bytes of the stream from offset <from> on
+ *   tandem-unacknowledged-stream:  the bytes of the stream from offset <from> on, if there are any
  */
 export interface Unacknowledged {
   replid: string

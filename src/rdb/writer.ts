@@ -94,6 +94,7 @@ export class RdbWriter {
     if (unacknowledged === undefined) return
     const { bytes } = unacknowledged
     this.#aux(HEAD_FIELD, unacknowledgedHead(unacknowledged, offset))
+    if (bytes.length === 0) return
     this.output.byte(OPCODE_AUX)
     this.output.text(STREAM_FIELD)
     this.output.string(bytes, 0, bytes.length)

@@ -140,6 +140,12 @@ export class LostWrites {
 
   /** What is to be saved beside the data of this moment; undefined when every known replica has acknowledged everything. */
   unacknowledged(): Unacknowledged | undefined {
+    const saved = this.acknowledged()
+    return saved?.bytes.length === 0 ? undefined : saved
+  }
+
+  /** The same with no bytes when nothing is missing: so it is known after a restart how far each was. */
+  acknowledged(): Unacknowledged | undefined {
     try {
       return this.#unacknowledged()
     } catch (error) {
@@ -154,10 +160,11 @@ export class LostWrites {
     if (line === null) return undefined
     const { stream } = this.#replication
     const { replid, offset, shift, acknowledged } = line
+    if (acknowledged.size === 0) return undefined
     const least = Math.min(...acknowledged.values())
-    if (least >= stream.dataOffset + shift) return undefined
     stream.flush()
-    return { replid, ...this.#known(least, offset, TAIL_BYTES), acknowledged }
+    const from = least >= stream.dataOffset + shift ? offset : least
+    return { replid, ...this.#known(from, offset, TAIL_BYTES), acknowledged }
   }
 
   /** The stream as it goes on from what was restored, and what each replica has; null when nobody can lack any of it. */

@@ -166,6 +166,23 @@ for (const kind of ['redis', 'tandem'] as const) {
       assert.equal(lostIn(group.tandem), resp([['SELECT', '3'], ...LOST, ...since]))
     })
 
+    it('has those of its second life, when its replica had all of the first and did not come back', async (t) => {
+      const group = await cutGroup(t, kind)
+      await saveInBackground(group.primary)
+      await group.tandem.kill9()
+      await group.tandem.start()
+      const primary = await connect(group.tandem.port)
+      await primary.must('SELECT', 3)
+      await loseWrites(primary)
+      await shutDown(group.tandem, primary)
+      await promote(group)
+      await group.tandem.start()
+      const again = await connect(group.tandem.port)
+      await again.must('REPLICAOF', '127.0.0.1', group.other.port)
+      await checkKept(group.tandem, again, group, 3)
+      assert.equal(lostIn(group.tandem), resp([['SELECT', '3'], ...LOST]))
+    })
+
     it('has them when it starts as a replica at once', async (t) => {
       const group = await cutGroup(t, kind, ['--sync-reads', 'yes'])
       await loseWrites(group.primary)
@@ -413,7 +430,7 @@ describe('a dump with what was not acknowledged', () => {
     assert.equal(await wire.must('DEBUG', 'DIGEST'), digest)
   })
 
-  it('has nothing of it without a replica, and when all have everything', async (t) => {
+  it('has nothing of it without a replica, and no commands when all have everything', async (t) => {
     const tandem = await startTandem(t)
     const [primary] = (await wires(tandem)) as [Wire]
     const dump = join(tandem.dir, 'dump.rdb')
@@ -427,6 +444,7 @@ describe('a dump with what was not acknowledged', () => {
     await primary.must('SET', 'b', '1')
     assert.equal(await primary.must('WAIT', 1, 5000), 1)
     await primary.must('SAVE')
-    assert.doesNotMatch(readFileSync(dump, 'latin1'), /tandem-/)
+    assert.match(readFileSync(dump, 'latin1'), /tandem-unacknowledged/)
+    assert.doesNotMatch(readFileSync(dump, 'latin1'), /tandem-unacknowledged-stream/)
   })
 })
