@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import type { Replica } from './embedded/replica.ts'
 import { Copy } from './migrate/copy.ts'
@@ -11,7 +12,7 @@ import { Migration } from './migrate/migration.ts'
 import { Peer } from './migrate/peer.ts'
 import { ProgressDisplay } from './migrate/progress.ts'
 import { type Selection, selectsAll } from './migrate/selection.ts'
-import { type Verified, verify } from './migrate/verify.ts'
+import { type Verified, Verifier } from './migrate/verify.ts'
 import { openReplica } from './open-replica.ts'
 import { parseUpstream, type UpstreamAddress } from './proxy/address.ts'
 import type { Tandem } from './tandem.ts'
@@ -50,6 +51,10 @@ const OPTIONS = {
 
 const TYPES = ['string', 'list', 'set', 'zset', 'hash', 'stream']
 const INTERRUPTED = 130
+/** Keys that can be compared in a pause without being noticed. */
+const DOUBT_MAX = 1000
+const DOUBT_SHRINKS = 0.9
+const DOUBT_PAUSE_MS = 300
 
 interface Settings {
   from: string
@@ -196,13 +201,18 @@ async function follow(
   }
   const display = new ProgressDisplay(migration.progress)
   const done = migration.run()
+  const verifier = settings.sample === 0 ? null : new Verifier(copy, source, target, settings.sample)
+  const ended = Promise.race([done, interrupted()]).then(() => 'end' as const)
   try {
-    const wish = await Promise.race([done.then(() => 'end' as const), wished(migration, display, settings)])
+    let wish = await Promise.race([ended, wished(migration, display, settings)])
+    if (wish === 'cutover' && verifier?.isLong === true) {
+      wish = await Promise.race([ended, compareAhead(migration, display, verifier)])
+    }
     if (wish === 'end') {
       display.say('Stopped before the cut-over: --resume goes on.')
       return INTERRUPTED
     }
-    return await cutOver(migration, display, { copy, source, target }, settings)
+    return await cutOver(migration, display, { copy, source, target, verifier }, settings)
   } finally {
     display.stop()
     migration.stop()
@@ -210,12 +220,17 @@ async function follow(
   }
 }
 
-/** Resolves when the user wants to cut over, or to end. */
+/** Resolves when the user wants to end. */
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+}
+
+/** Resolves when the user wants to cut over. */
 function wished(migration: Migration, display: ProgressDisplay, { cutover }: Settings): Promise<'cutover' | 'end'> {
   return new Promise((resolve) => {
-    const end = () => resolve('end')
-    process.once('SIGINT', end)
-    process.once('SIGTERM', end)
     const wants = () => resolve('cutover')
     process.once('SIGUSR2', wants)
     if (!cutover) {
@@ -237,21 +252,40 @@ function wished(migration: Migration, display: ProgressDisplay, { cutover }: Set
   })
 }
 
+/** Compares while writes go on, until so little is in doubt that the rest can be done in the pause. */
+async function compareAhead(migration: Migration, display: ProgressDisplay, verifier: Verifier): Promise<'cutover'> {
+  migration.onTouched = (database, key) => verifier.touched(database, key)
+  migration.progress.phase = 'comparing'
+  display.comparison = verifier
+  await verifier.ahead()
+  let before = Number.POSITIVE_INFINITY
+  // Where keys change faster than they are compared it gets no better.
+  while (verifier.inDoubt > DOUBT_MAX && verifier.inDoubt < before * DOUBT_SHRINKS) {
+    before = verifier.inDoubt
+    // What was found to differ is about to be sent.
+    await pause(DOUBT_PAUSE_MS)
+    await verifier.again()
+  }
+  return 'cutover'
+}
+
 async function cutOver(
   migration: Migration,
   display: ProgressDisplay,
-  { copy, source, target }: { copy: Copy; source: Peer; target: Peer },
-  { pauseMs, sample, selection, timeoutMs }: Settings,
+  { copy, source, target, verifier }: { copy: Copy; source: Peer; target: Peer; verifier: Verifier | null },
+  { pauseMs, selection, timeoutMs }: Settings,
 ): Promise<number> {
   migration.progress.phase = 'cutting over'
   if (pauseMs > 0) await source.everywhere('CLIENT', 'PAUSE', pauseMs, 'WRITE')
   const beganMs = performance.now()
   try {
     await migration.level(pauseMs > 0 ? pauseMs : timeoutMs)
-    const verified = sample === 0 ? null : await verify(copy, source, target, sample)
+    const verified = verifier === null ? null : await verifier.verify()
     const tookMs = performance.now() - beganMs
     if (pauseMs > 0 && tookMs > pauseMs) {
-      display.say(`The cut-over took ${Math.round(tookMs)} ms, longer than writes were paused: raise --pause.`)
+      display.say(
+        `The cut-over took ${Math.round(tookMs)} ms, longer than writes were paused (--pause): the source takes writes again. Nothing was cut over; --resume goes on.`,
+      )
       return 1
     }
     if (verified !== null && !isRight(verified, display)) {

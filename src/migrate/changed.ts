@@ -35,6 +35,10 @@ export class ChangedKeys {
     if (this.#size++ === 0) this.onFirst()
   }
 
+  has(database: number, key: Buffer): boolean {
+    return this.#keys.get(database)?.has(key.latin1Slice()) === true
+  }
+
   /** It is about to be sent anyway. */
   remove(database: number, key: Buffer): void {
     if (this.#keys.get(database)?.delete(key.latin1Slice()) === true) this.#size--

@@ -1,6 +1,8 @@
 /** The live copy of the source in this process, as a migration reads it: keys in order of SCAN, one key as DUMP gives it. */
 import { type Argument, Reader, type Value } from '../embedded/reader.ts'
 import type { Engine } from '../engine/engine.ts'
+import { dumpValue } from '../rdb/dump-payload.ts'
+import { NO_EXPIRE, TYPE_NAMES } from '../store/record.ts'
 import { type Selection, selectsDatabase, selectsKey } from './selection.ts'
 
 const SCAN_COUNT = 1000
@@ -57,8 +59,9 @@ export class Copy {
     }
   }
 
+  /** Selected keys only. */
   has(database: number, key: Buffer): boolean {
-    return this.#call(database, 'EXISTS', key) === 1
+    return this.#find(database, key) !== 0
   }
 
   randomKey(database: number): Buffer | null {
@@ -66,14 +69,22 @@ export class Copy {
   }
 
   entry(database: number, key: Buffer): Entry {
-    const payload = this.#selects(database, key) ? (this.#call(database, 'DUMP', key) as Buffer | null) : null
-    const expireAt = payload === null ? 0 : Number(this.#call(database, 'PEXPIRETIME', key))
-    return { database, key, payload, expireAt: Math.max(0, expireAt) }
+    const { store } = this.engine
+    const ref = this.#find(database, key)
+    if (ref === 0) return { database, key, payload: null, expireAt: 0 }
+    const expireAt = store.expireAt(ref)
+    return { database, key, payload: dumpValue(store, ref), expireAt: expireAt === NO_EXPIRE ? 0 : expireAt }
   }
 
-  #selects(database: number, key: Buffer): boolean {
+  /** The record; 0 if there is none, or its time is over, or its type is not selected. */
+  #find(database: number, key: Buffer): number {
+    const { store, unixMs } = this.engine
+    const ref = store.databases[database]!.findKey(key)
+    if (ref === 0) return 0
+    const expireAt = store.expireAt(ref)
+    if (expireAt !== NO_EXPIRE && expireAt < unixMs) return 0
     const { types } = this.selection
-    return types.size === 0 || types.has(String(this.#call(database, 'TYPE', key)))
+    return types.size === 0 || types.has(TYPE_NAMES[store.type(ref)]!) ? ref : 0
   }
 
   /** The code of the function libraries. */

@@ -26,7 +26,7 @@ const PASSING =
   /^(LOADING|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|READONLY|BUSY|NOREPLICAS)|Connection is closed|Failed to refresh slots|ECONN|EPIPE|timed out/
 
 export interface Progress {
-  phase: 'copying' | 'live' | 'cutting over'
+  phase: 'copying' | 'live' | 'comparing' | 'cutting over'
   /** Keys of the source when the copying began, and how many of them were looked at. */
   total: number
   walked: number
@@ -57,7 +57,8 @@ export class Migration {
     lagMs: 0,
     problem: '',
   }
-  log: (text: string) => void = () => {}
+  /** A key changed at the source, or any may have (null). */
+  onTouched: (database: number, key: Uint8Array | null) => void = () => {}
 
   #replica: Replica
   #copy: Copy
@@ -74,6 +75,7 @@ export class Migration {
   #libraries = ''
   #librariesAtMs = 0
   #wake: () => void = () => {}
+  #underWay: Promise<void> | null = null
   /** Rounds of run() that found nothing to send. */
   #idleRounds = 0
   #isIdle = false
@@ -91,6 +93,7 @@ export class Migration {
       this.#wake()
     }
     copy.engine.onTouched = (database, key) => {
+      this.onTouched(database, key)
       if (key !== null) this.#changed.add(database, key)
       else if (selectsDatabase(copy.selection, database)) this.replaced()
     }
@@ -98,6 +101,7 @@ export class Migration {
 
   /** Any key may have changed: all are looked at again. */
   replaced(): void {
+    this.onTouched(0, null)
     this.#restart = true
     this.#sweeps = true
     this.#wake()
@@ -119,18 +123,21 @@ export class Migration {
     this.#restart = true
     while (!this.#stopped) {
       if (this.#restart) this.#begin()
-      const batch = await this.#nextBatch()
-      if (batch.length > 0) {
-        await this.#send(batch)
-      } else if (this.#keys === null && this.#sweeps) {
-        await this.#sweep()
-      } else {
-        await this.#sendLibraries()
-        if (this.progress.phase === 'copying') this.progress.phase = 'live'
-        if (this.isLevel) await this.#idle()
-      }
+      // The target takes one batch while the next is made; a key of both is so sent in order.
+      const [batch] = await Promise.all([this.#nextBatch(), this.#underWay])
+      this.#underWay = batch.length > 0 ? this.#send(batch) : null
+      if (batch.length === 0) await this.#atEnd()
       this.#measure()
     }
+    await this.#underWay
+  }
+
+  /** There is no key to be sent at this moment. */
+  async #atEnd(): Promise<void> {
+    if (this.#keys === null && this.#sweeps) return this.#sweep()
+    await this.#sendLibraries()
+    if (this.progress.phase === 'copying') this.progress.phase = 'live'
+    if (this.isLevel) await this.#idle()
   }
 
   #begin(): void {

@@ -6,6 +6,8 @@ const TERMINAL_MS = 250
 const LINES_MS = 5000
 
 export class ProgressDisplay {
+  /** While both sides are compared: keys done, of so many. */
+  comparison: { readonly checked: number; readonly total: number } | null = null
   #progress: Progress
   #timer: NodeJS.Timeout
   #isTerminal = process.stderr.isTTY === true
@@ -41,18 +43,24 @@ export class ProgressDisplay {
     const { phase, total, walked, sent, removed, bytes, equal, waiting, lagMs, problem } = this.#progress
     const now = performance.now()
     const seconds = Math.max(0.001, (now - this.#last.atMs) / 1000)
-    const keys = sent + removed + equal
-    const rate = `${thousands((keys - this.#last.keys) / seconds)} keys/s, ${((bytes - this.#last.bytes) / seconds / 1e6).toFixed(1)} MB/s`
+    const { comparison } = this
+    const keys = phase === 'comparing' && comparison !== null ? comparison.checked : sent + removed + equal
+    const rate = `${thousands(Math.max(0, keys - this.#last.keys) / seconds)} keys/s, ${((bytes - this.#last.bytes) / seconds / 1e6).toFixed(1)} MB/s`
+    const before = this.#last.keys
     this.#last = { atMs: now, keys, bytes }
     const trouble = problem === '' ? '' : `  waits for the target: ${problem}`
-    if (phase === 'copying') {
-      const part = total === 0 ? 1 : Math.min(1, walked / total)
-      const bar = '#'.repeat(Math.round(part * BAR)).padEnd(BAR, '.')
-      return `copying [${bar}] ${(part * 100).toFixed(0)} % of ${thousands(total)} keys, ${rate}${trouble}`
+    if (phase === 'copying') return `copying ${bar(walked, total)}, ${rate}${trouble}`
+    if (phase === 'comparing' && comparison !== null) {
+      return `comparing ${bar(keys, comparison.total)}, ${thousands(Math.max(0, keys - before) / seconds)} keys/s${trouble}`
     }
     const behind = waiting === 0 ? 'level' : `${thousands(waiting)} keys (${(lagMs / 1000).toFixed(1)} s) behind`
     return `${phase}: ${behind}, ${thousands(sent)} keys sent, ${thousands(removed)} removed, ${rate}${trouble}`
   }
+}
+
+function bar(done: number, total: number): string {
+  const part = total === 0 ? 1 : Math.min(1, done / total)
+  return `[${'#'.repeat(Math.round(part * BAR)).padEnd(BAR, '.')}] ${(part * 100).toFixed(0)} % of ${thousands(total)} keys`
 }
 
 function thousands(n: number): string {
