@@ -21,7 +21,7 @@ import type { Copy } from './copy.ts'
 import type { Held } from './held.ts'
 import type { PartReads } from './near/part-reads.ts'
 import type { Pool } from './pool.ts'
-import { ageText, notReadable } from './refusals.ts'
+import { ageText, CROSSES, CURSOR_NOT_HERE, NO_HELLO_WHILE_WATCHING, notReadable, SPREAD_NOT_HERE } from './refusals.ts'
 import * as routes from './routes.ts'
 import { Session } from './session.ts'
 import type { Settings } from './settings.ts'
@@ -38,12 +38,6 @@ const TOO_OLD = 3
 const PING = Buffer.from('*1\r\n$4\r\nPING\r\n', 'latin1')
 const UNWATCH = Buffer.from('*1\r\n$7\r\nUNWATCH\r\n', 'latin1')
 const SENTINEL_HELLO = '__SENTINEL__:HELLO'
-const NO_HELLO_WHILE_WATCHING = 'ERR the protocol cannot be changed while keys are watched through the proxy'
-const CURSOR_NOT_HERE =
-  'TRYAGAIN the copy has not caught up with this connection, and a cursor cannot be taken to another server'
-const SPREAD_NOT_HERE = 'TRYAGAIN the copy cannot be read as this connection wants it, and no shard has all of the keys'
-const CROSSES = "CROSSSLOT Keys in request don't hash to the same slot"
-
 export interface CallsSetup {
   readonly aimer?: Aimer
   readonly engine: Engine

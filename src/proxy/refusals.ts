@@ -1,9 +1,16 @@
-/** Why a read cannot be answered, in words for the client. */
+/** Why a request cannot be answered, in words for the client. */
 import type { Engine } from '../engine/engine.ts'
 import { BOUNDED, LINEARIZABLE } from './consistency.ts'
 import type { Copy } from './copy.ts'
 import type { Session } from './session.ts'
 import type { Settings } from './settings.ts'
+
+export const NO_HELLO_WHILE_WATCHING = 'ERR the protocol cannot be changed while keys are watched through the proxy'
+export const CURSOR_NOT_HERE =
+  'TRYAGAIN the copy has not caught up with this connection, and a cursor cannot be taken to another server'
+export const SPREAD_NOT_HERE =
+  'TRYAGAIN the copy cannot be read as this connection wants it, and no shard has all of the keys'
+export const CROSSES = "CROSSSLOT Keys in request don't hash to the same slot"
 
 export function ageText({ ageMs }: Copy): string {
   return Number.isFinite(ageMs) ? `${Math.round(ageMs)} ms old` : 'of unknown age'
