@@ -4,6 +4,7 @@
  *
  * Redis looks once a second; here the replicas are asked to acknowledge at once, and what they answer is looked at at once.
  */
+import type { Client } from '../commands/client.ts'
 import type { FailoverRequest } from '../commands/host.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Replica } from './primary/replica.ts'
@@ -41,6 +42,19 @@ export class Failover {
   /** It is for this server to send PSYNC … FAILOVER. */
   get isHandingOver(): boolean {
     return this.state === 'failover-in-progress'
+  }
+
+  /** PSYNC … FAILOVER from the primary. An error text, or null once this server is the primary. */
+  takeOver(replid: string, client: Client): string | null {
+    const replication = this.#replication
+    const { log } = this.#engine
+    log('warning', `Failover request received for replid ${replid}.`)
+    if (replication.link === null) return "ERR PSYNC FAILOVER can't be sent to a master."
+    if (replid.toLowerCase() !== replication.history.replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
+    replication.promote()
+    replication.counters.failover('taken-over')
+    log('notice', `MASTER MODE enabled (failover request from 'id=${client.id}')`)
+    return null
   }
 
   /** An error text, or null. */

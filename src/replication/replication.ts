@@ -250,18 +250,6 @@ export class Replication implements ReplicationHost, LinkOwner {
     this.onNewHistory()
   }
 
-  /** PSYNC … FAILOVER from the primary. An error text, or null once this server is the primary. */
-  promoteForFailover(replid: string, client: Client): string | null {
-    const { log } = this.engine
-    log('warning', `Failover request received for replid ${replid}.`)
-    if (this.#link === null) return "ERR PSYNC FAILOVER can't be sent to a master."
-    if (replid.toLowerCase() !== this.history.replid) return 'ERR PSYNC FAILOVER replid must match my replid.'
-    this.promote()
-    this.counters.failover('taken-over')
-    log('notice', `MASTER MODE enabled (failover request from 'id=${client.id}')`)
-    return null
-  }
-
   #roleChanged(kind: string): void {
     this.roleChangedAtMs = this.engine.unixMs
     this.recordResync('', 'role', kind, 'REPLICAOF', 0, 0)

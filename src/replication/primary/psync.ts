@@ -50,7 +50,7 @@ export class Psync {
     if (client.replica !== null) return
     const isPsync = args.is(0, 'PSYNC')
     if (isPsync && args.argc > 3 && args.is(3, 'FAILOVER')) {
-      const refused = replication.promoteForFailover(args.latin1(1), client)
+      const refused = replication.handover.takeOver(args.latin1(1), client)
       if (refused !== null) return reply.error(refused)
     }
     if (replication.handover.isActive) {
