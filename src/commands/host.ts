@@ -344,9 +344,9 @@ export interface ReplicationHost {
   readonly secondOffset: number
   readonly replicas: readonly ReplicaInfo[]
   readonly syncMode: SyncModeInfo
-  /** Writes of this server that its successor lacked, kept in files since the start. */
   /** Replicas are being sent a snapshot. */
   readonly isSendingSnapshot: boolean
+  /** Writes of this server that its successor lacked, kept in files since the start. */
   readonly lostWrites: {
     readonly commands: number
     readonly bytes: number

@@ -8,7 +8,6 @@
 import type { Client, WatchedKey } from '../commands/client.ts'
 import type { WatchHost } from '../commands/host.ts'
 import type { Keyspace } from '../store/keyspace.ts'
-import { NO_EXPIRE } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 
 interface Watch extends WatchedKey {
@@ -110,8 +109,7 @@ export class Watches implements WatchHost {
   }
 
   #isExpired(ref: number): boolean {
-    const expireAt = this.#store.expireAt(ref)
-    return expireAt !== NO_EXPIRE && expireAt < this.#now()
+    return this.#store.isExpired(ref, this.#now())
   }
 
   #moveTo(database: number, keyspace: Keyspace): void {

@@ -80,9 +80,7 @@ export class Copy {
   #find(database: number, key: Buffer): number {
     const { store, unixMs } = this.engine
     const ref = store.databases[database]!.findKey(key)
-    if (ref === 0) return 0
-    const expireAt = store.expireAt(ref)
-    if (expireAt !== NO_EXPIRE && expireAt < unixMs) return 0
+    if (ref === 0 || store.isExpired(ref, unixMs)) return 0
     const { types } = this.selection
     return types.size === 0 || types.has(TYPE_NAMES[store.type(ref)]!) ? ref : 0
   }

@@ -45,13 +45,13 @@ export class ProgressDisplay {
     const seconds = Math.max(0.001, (now - this.#last.atMs) / 1000)
     const { comparison } = this
     const keys = phase === 'comparing' && comparison !== null ? comparison.checked : sent + removed + equal
-    const rate = `${thousands(Math.max(0, keys - this.#last.keys) / seconds)} keys/s, ${((bytes - this.#last.bytes) / seconds / 1e6).toFixed(1)} MB/s`
-    const before = this.#last.keys
+    const keyRate = `${thousands(Math.max(0, keys - this.#last.keys) / seconds)} keys/s`
+    const rate = `${keyRate}, ${((bytes - this.#last.bytes) / seconds / 1e6).toFixed(1)} MB/s`
     this.#last = { atMs: now, keys, bytes }
     const trouble = problem === '' ? '' : `  waits for the target: ${problem}`
     if (phase === 'copying') return `copying ${bar(walked, total)}, ${rate}${trouble}`
     if (phase === 'comparing' && comparison !== null) {
-      return `comparing ${bar(keys, comparison.total)}, ${thousands(Math.max(0, keys - before) / seconds)} keys/s${trouble}`
+      return `comparing ${bar(keys, comparison.total)}, ${keyRate}${trouble}`
     }
     const behind = waiting === 0 ? 'level' : `${thousands(waiting)} keys (${(lagMs / 1000).toFixed(1)} s) behind`
     return `${phase}: ${behind}, ${thousands(sent)} keys sent, ${thousands(removed)} removed, ${rate}${trouble}`

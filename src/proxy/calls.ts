@@ -38,6 +38,7 @@ const TOO_OLD = 3
 const PING = Buffer.from('*1\r\n$4\r\nPING\r\n', 'latin1')
 const UNWATCH = Buffer.from('*1\r\n$7\r\nUNWATCH\r\n', 'latin1')
 const SENTINEL_HELLO = '__SENTINEL__:HELLO'
+
 export interface CallsSetup {
   readonly aimer?: Aimer
   readonly engine: Engine

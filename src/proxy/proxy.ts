@@ -15,7 +15,6 @@ import { consistencyText } from './consistency.ts'
 import { Copy } from './copy.ts'
 import { Held } from './held.ts'
 import { nearCache } from './near/near-cache.ts'
-import { NearLink } from './near/near-link.ts'
 import { PartReads } from './near/part-reads.ts'
 import { Pool } from './pool.ts'
 import * as routes from './routes.ts'
@@ -80,21 +79,21 @@ export class ReplicatingProxy implements Router {
     const engine = this.#engine
     const kept = this.#replication.part?.kept
     if (kept === undefined) return null
-    const cache = nearCache(engine.config)
-    const link = new NearLink({
-      user,
-      password,
+    const reads = new PartReads({
+      engine,
+      part: kept,
       copy,
-      unixMs: () => engine.unixMs,
-      endpoint: () => pool.endpoint,
-      tls: () => this.#replication.tls(),
-      log: (text) => engine.log('warning', text),
-      onInvalidated: (key) => cache.invalidate(key),
-      onEverything: () => cache.everything(),
-      onProgress: () => this.#held.wakeSoon(),
-      onRoundTrip: (milliseconds) => stats.roundTrip(milliseconds),
+      settings: this.#settings,
+      cache: nearCache(engine.config),
+      upstream: {
+        user,
+        password,
+        endpoint: () => pool.endpoint,
+        tls: () => this.#replication.tls(),
+        onProgress: () => this.#held.wakeSoon(),
+        onRoundTrip: (milliseconds) => stats.roundTrip(milliseconds),
+      },
     })
-    const reads = new PartReads({ engine, part: kept, copy, settings: this.#settings, cache, link })
     kept.arrival.hidden = reads
     return reads
   }

@@ -25,9 +25,13 @@ export interface FoundUnacknowledged {
   stream: string
 }
 
+/** An address that a replica announced may be any text; only such a name can be written between spaces. */
+export function isPlain(name: string): boolean {
+  return /^[!-~]+$/.test(name)
+}
+
 export function unacknowledgedHead(tail: Unacknowledged, offset: number): string {
-  // An address that a replica announced may be any text.
-  const replicas = [...tail.acknowledged].filter(([name]) => /^[!-~]+$/.test(name))
+  const replicas = [...tail.acknowledged].filter(([name]) => isPlain(name))
   const pairs = replicas.map(([name, acknowledged]) => ` ${name}=${acknowledged}`)
   return `${tail.replid} ${tail.from} ${tail.database} ${offset}${pairs.join('')}`
 }

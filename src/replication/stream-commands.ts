@@ -13,29 +13,29 @@ export function commandStart(bytes: Buffer): number {
   return bytes.length
 }
 
-export function areCommands(bytes: Buffer): boolean {
+/** The whole commands at the beginning; each is valid until the next. */
+function* commandsOf(bytes: Buffer): Generator<Request, void> {
   const parser = new RequestParser({ maxBulkBytes: Number.MAX_SAFE_INTEGER })
   parser.begin(bytes, 0, bytes.length)
-  let end = 0
   do {
-    if (parser.nextBatch(1) === 0) break
-    end = parser.batch[0]!.rawEnd
+    if (parser.nextBatch(1) === 0) return
+    yield parser.batch[0]!
   } while (parser.status === COMPLETE)
+}
+
+export function areCommands(bytes: Buffer): boolean {
+  let end = 0
+  for (const { rawEnd } of commandsOf(bytes)) end = rawEnd
   return end === bytes.length
 }
 
 /** Commands that change data: not the stream's own. */
 export function countWrites(bytes: Buffer): number {
-  const parser = new RequestParser({ maxBulkBytes: Number.MAX_SAFE_INTEGER })
-  parser.begin(bytes, 0, bytes.length)
   let writes = 0
-  do {
-    const count = parser.nextBatch(1)
-    if (count === 0) break
-    const request = parser.batch[0]!
+  for (const request of commandsOf(bytes)) {
     const isOwn = ['PING', 'REPLCONF', 'SELECT', 'MULTI', 'EXEC', 'PUBLISH'].some((name) => request.is(0, name))
     if (request.argc > 0 && !isOwn) writes++
-  } while (parser.status === COMPLETE)
+  }
   return writes
 }
 

@@ -96,6 +96,12 @@ export class Store {
     return this.slab.doubles[ref >>> SEGMENT_SHIFT]![(at + 8) >> 3]!
   }
 
+  /** Its time was over at this Unix millisecond. */
+  isExpired(ref: number, unixMs: number): boolean {
+    const expireAt = this.expireAt(ref)
+    return expireAt !== NO_EXPIRE && expireAt < unixMs
+  }
+
   clock(ref: number): number {
     const segment = this.segment(ref)
     const at = (ref & UNIT_MASK) << UNIT_SHIFT

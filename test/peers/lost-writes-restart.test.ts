@@ -8,10 +8,10 @@ import { inspect } from 'node:util'
 import type { RedisPeer } from '../support/redis.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
-import { field, linkUp, sameData, wires } from '../support/replicas.ts'
+import { field, follow, linkUp, sameData, wires } from '../support/replicas.ts'
 import { type ServerKind, startServer, startTandem, type TandemPeer } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
-import { connect, type Wire } from '../support/wire.ts'
+import { connect, encodeCommand, type Wire } from '../support/wire.ts'
 
 type Command = (string | number)[]
 
@@ -29,8 +29,7 @@ async function cutGroup(t: TestContext, kind: ServerKind, args: string[] = []): 
   const other = await startServer(t, kind)
   const relay = await startRelay(t, tandem.port)
   const [primary, replica] = (await wires(tandem, other)) as [Wire, Wire]
-  await replica.must('REPLICAOF', '127.0.0.1', relay.port)
-  await linkUp(replica)
+  await follow(replica, relay.port)
   await primary.must('SELECT', 3)
   await primary.must('SET', 'shared', '1')
   assert.equal(await primary.must('WAIT', 1, 5000), 1)
@@ -77,9 +76,7 @@ async function saveInBackground(primary: Wire): Promise<void> {
 }
 
 function resp(commands: Command[]): string {
-  return commands
-    .map((words) => `*${words.length}\r\n${words.map((word) => `$${String(word).length}\r\n${word}\r\n`).join('')}`)
-    .join('')
+  return Buffer.concat(commands.map(encodeCommand)).toString('latin1')
 }
 
 function lostFiles(dir: string): string[] {
@@ -108,6 +105,16 @@ async function promote({ replica }: Group): Promise<void> {
   await replica.must('SET', 'new', '1')
 }
 
+/** The primary is started again when its replica has been promoted, does this, and follows it then. */
+async function comesBack(group: Group, first: Command[] = []): Promise<Wire> {
+  await promote(group)
+  await group.tandem.start()
+  const primary = await connect(group.tandem.port)
+  for (const command of first) await primary.must(...command)
+  await follow(primary, group.other.port)
+  return primary
+}
+
 /** The data is the successor's, the lost writes are counted, and sent again they are there. */
 async function checkKept(server: TandemPeer, primary: Wire, { other, replica }: Group, count: number): Promise<void> {
   await linkUp(primary)
@@ -131,10 +138,7 @@ for (const kind of ['redis', 'tandem'] as const) {
       const group = await cutGroup(t, kind)
       await loseWrites(group.primary)
       await shutDown(group.tandem, group.primary)
-      await promote(group)
-      await group.tandem.start()
-      const primary = await connect(group.tandem.port)
-      await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
+      const primary = await comesBack(group)
       await checkKept(group.tandem, primary, group, 3)
       assert.equal(lostIn(group.tandem), resp([['SELECT', '3'], ...LOST]))
     })
@@ -151,11 +155,7 @@ for (const kind of ['redis', 'tandem'] as const) {
       // What was restored is saved again.
       await saveInBackground(primary)
       await group.tandem.kill9()
-      await promote(group)
-      await group.tandem.start()
-      const again = await connect(group.tandem.port)
-      await again.must('SET', 'since then', '1')
-      await again.must('REPLICAOF', '127.0.0.1', group.other.port)
+      const again = await comesBack(group, [['SET', 'since then', '1']])
       await checkKept(group.tandem, again, group, 5)
       const since: Command[] = [
         ['SELECT', '0'],
@@ -175,10 +175,7 @@ for (const kind of ['redis', 'tandem'] as const) {
       await primary.must('SELECT', 3)
       await loseWrites(primary)
       await shutDown(group.tandem, primary)
-      await promote(group)
-      await group.tandem.start()
-      const again = await connect(group.tandem.port)
-      await again.must('REPLICAOF', '127.0.0.1', group.other.port)
+      const again = await comesBack(group)
       await checkKept(group.tandem, again, group, 3)
       assert.equal(lostIn(group.tandem), resp([['SELECT', '3'], ...LOST]))
     })
@@ -206,11 +203,7 @@ for (const kind of ['redis', 'tandem'] as const) {
     it('keeps nothing when all was acknowledged', async (t) => {
       const group = await cutGroup(t, kind)
       await shutDown(group.tandem, group.primary)
-      await promote(group)
-      await group.tandem.start()
-      const primary = await connect(group.tandem.port)
-      await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
-      await linkUp(primary)
+      const primary = await comesBack(group)
       await sameData(group.replica, primary)
       assert.deepEqual(lostFiles(group.tandem.dir), [])
       assert.equal(await field(primary, 'replication', 'lost_writes'), '')
@@ -225,12 +218,7 @@ describe('a primary with an append-only file that was killed before it follows i
     const group = await cutGroup(t, 'redis', [...AOF, '--aof-timestamp-enabled', 'yes'])
     await loseWrites(group.primary)
     await group.tandem.kill9()
-    await promote(group)
-    await group.tandem.start()
-    const primary = await connect(group.tandem.port)
-    await primary.must('SET', 'since', '1')
-    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
-    await linkUp(primary)
+    const primary = await comesBack(group, [['SET', 'since', '1']])
     const lost = lostIn(group.tandem)
     // It may begin a little too early.
     assert.ok(lost.includes(resp(LOST)), lost)
@@ -289,10 +277,7 @@ describe('a primary with an append-only file that was killed before it follows i
     })
     await group.primary.must('SET', 'after', '1')
     await group.tandem.kill9()
-    await promote(group)
-    await group.tandem.start()
-    const primary = await connect(group.tandem.port)
-    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
+    const primary = await comesBack(group)
     await checkKept(group.tandem, primary, group, 4)
     const after: Command[] = [
       ['SELECT', '5'],
@@ -309,11 +294,7 @@ describe('a primary with an append-only file that was killed before it follows i
     await group.primary.must('SET', 'after', '1')
     assert.equal(await field(group.primary, 'persistence', 'aof_rewrite_in_progress'), '1')
     await group.tandem.kill9()
-    await promote(group)
-    await group.tandem.start()
-    const primary = await connect(group.tandem.port)
-    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
-    await linkUp(primary)
+    const primary = await comesBack(group)
     const lost = lostIn(group.tandem)
     const after: Command[] = [
       ['SELECT', '5'],
@@ -334,11 +315,7 @@ describe('a primary with an append-only file that was killed before it follows i
       },
     )
     await group.tandem.kill9()
-    await promote(group)
-    await group.tandem.start()
-    const primary = await connect(group.tandem.port)
-    await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
-    await linkUp(primary)
+    const primary = await comesBack(group)
     await sameData(group.replica, primary)
     assert.deepEqual(lostFiles(group.tandem.dir), [])
     await waitUntil(() => !existsSync(noted), { what: 'a replica to note nothing' })
@@ -361,11 +338,7 @@ describe('what is saved of writes that were not acknowledged', () => {
       }
       await waitUntil(writeSome, { what: 'more to be written than is kept' })
       await shutDown(group.tandem, group.primary)
-      await promote(group)
-      await group.tandem.start()
-      const primary = await connect(group.tandem.port)
-      await primary.must('REPLICAOF', '127.0.0.1', group.other.port)
-      await linkUp(primary)
+      const primary = await comesBack(group)
       const count = Number(await field(primary, 'replication', 'lost_writes'))
       assert.ok(count > 500 && count < written, `${count} writes`)
       assert.match(group.tandem.logs(), /the oldest are no longer known/)
@@ -439,8 +412,7 @@ describe('a dump with what was not acknowledged', () => {
     assert.doesNotMatch(readFileSync(dump, 'latin1'), /tandem-/)
     const redis = await startRedis(t)
     const replica = await connect(redis.port)
-    await replica.must('REPLICAOF', '127.0.0.1', tandem.port)
-    await linkUp(replica)
+    await follow(replica, tandem.port)
     await primary.must('SET', 'b', '1')
     assert.equal(await primary.must('WAIT', 1, 5000), 1)
     await primary.must('SAVE')

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { type Cluster, digests, reshard, startCluster } from '../support/cluster.ts'
+import { type Cluster, digests, replicaOf, reshard, startCluster } from '../support/cluster.ts'
 import { startClusterProxy } from '../support/cluster-proxy.ts'
 import { picker } from '../support/crossing-writes.ts'
-import { counts, proxyField } from '../support/proxy.ts'
+import { counts, place, proxyField } from '../support/proxy.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
 import { startRelayedPair } from '../support/relayed-pair.ts'
 import { field, info } from '../support/replicas.ts'
@@ -63,6 +63,19 @@ async function scanned(proxy: Wire): Promise<string[]> {
   return all.sort()
 }
 
+/** Asked again, as of a cluster, while the keys of a request are apart: when that is over cannot be known here. */
+async function answerOf(proxy: Wire, request: [string, ...Argument[]]): Promise<unknown> {
+  let answer: unknown
+  await waitUntil(
+    async () => {
+      answer = await proxy.send(...request)
+      return !/TRYAGAIN/.test(JSON.stringify(answer))
+    },
+    { what: 'the slot to be whole' },
+  )
+  return answer
+}
+
 describe('a proxy with a filter before a cluster', () => {
   it('holds the shown keys only, and reads the others at their shards', async () => {
     const cluster = await startCluster(file)
@@ -75,19 +88,14 @@ describe('a proxy with a filter before a cluster', () => {
     }
     await proxy.must('RPUSH', 'us:{t}l', 'a', 'b')
     await sameShown(cluster, proxy, (key) => key.startsWith('eu:'))
-    const place = async (...read: [string, ...Argument[]]) => {
-      const before = await counts(other)
-      await proxy.must(...read)
-      const after = await counts(other)
-      if (after.local > before.local) return 'here'
-      return after.reads > before.reads ? 'upstream' : 'near'
-    }
-    assert.equal(await place('GET', 'eu:1'), 'here')
-    assert.equal(await place('MGET', 'eu:1', 'eu:2', 'eu:3'), 'here')
-    assert.equal(await place('GET', 'eu:none'), 'here')
-    await waitUntil(async () => (await place('GET', 'us:1')) === 'near', { what: 'the near cache' })
-    assert.equal(await place('LRANGE', 'us:{t}l', 0, -1), 'upstream')
-    await waitUntil(async () => (await place('LRANGE', 'us:{t}l', 0, -1)) === 'near', { what: 'it again' })
+    assert.equal(await place(proxy, other, 'GET', 'eu:1'), 'here')
+    assert.equal(await place(proxy, other, 'MGET', 'eu:1', 'eu:2', 'eu:3'), 'here')
+    assert.equal(await place(proxy, other, 'GET', 'eu:none'), 'here')
+    await waitUntil(async () => (await place(proxy, other, 'GET', 'us:1')) === 'near', { what: 'the near cache' })
+    assert.equal(await place(proxy, other, 'LRANGE', 'us:{t}l', 0, -1), 'upstream')
+    await waitUntil(async () => (await place(proxy, other, 'LRANGE', 'us:{t}l', 0, -1)) === 'near', {
+      what: 'it again',
+    })
     // A change that is made elsewhere.
     const owner = await Promise.all(cluster.nodes.map((node) => cluster.wire(node)))
     for (const wire of owner) await wire.send('RPUSH', 'us:{t}l', 'c')
@@ -176,31 +184,13 @@ describe('a proxy with a filter before a cluster', () => {
         for (let round = 0; round < ROUNDS || moves === 0; round++) {
           tag = pick(Array.from({ length: 40 }, (_, i) => i))
           const write = pick(writes)()
-          let answer = await proxy.send(...write)
-          // As from a cluster: while the keys of a request are apart, which cannot be known here.
-          await waitUntil(
-            async () => {
-              if (!/TRYAGAIN/.test(JSON.stringify(answer))) return true
-              answer = await proxy.send(...write)
-              return false
-            },
-            { what: 'the slot to be whole' },
-          )
+          const answer = await answerOf(proxy, write)
           const told = () => `${write.join(' ')}, round ${round}, SEED=${SEED}`
           assert.deepEqual(answer, await oracle.send(...write), told())
           for (let i = 0; i < 4; i++) {
             const read = pick(reads)()
             const expected = await oracle.send(...read)
-            let found = await proxy.send(...read)
-            if (/TRYAGAIN/.test(JSON.stringify(found))) {
-              await waitUntil(
-                async () => {
-                  found = await proxy.send(...read)
-                  return !/TRYAGAIN/.test(JSON.stringify(found))
-                },
-                { what: 'the slot to be whole' },
-              )
-            }
+            const found = await answerOf(proxy, read)
             assert.deepEqual(found, expected, `${read.join(' ')} after ${told()}`)
           }
         }
@@ -278,14 +268,3 @@ describe('a hidden value that comes to a shown key, and leaves its shard before 
     })
   }
 })
-
-async function replicaOf(cluster: Cluster, primary: RedisPeer): Promise<RedisPeer> {
-  const id = await cluster.id(primary)
-  for (const node of cluster.nodes) {
-    const own = String(await (await cluster.wire(node)).must('CLUSTER', 'NODES'))
-      .split('\n')
-      .find((line) => line.includes('myself'))!
-    if (own.includes(`slave ${id}`)) return node
-  }
-  throw new Error('it has no replica')
-}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileCleanup } from '../support/cleanup.ts'
-import { type Cluster, differences, keyDigests, reshard, startCluster } from '../support/cluster.ts'
+import { differences, keyDigests, replicaOf, reshard, startCluster } from '../support/cluster.ts'
 import { sameAsShards, shardLines, startClusterProxy } from '../support/cluster-proxy.ts'
 import { counts, proxyField } from '../support/proxy.ts'
 import { type RedisPeer, startRedis } from '../support/redis.ts'
@@ -239,15 +239,6 @@ describe('a shard with another primary', () => {
     for (const node of await cluster.primaries()) assert.equal(await (await cluster.wire(node)).must('DBSIZE'), 0)
   })
 })
-
-async function replicaOf(cluster: Cluster, primary: RedisPeer): Promise<RedisPeer> {
-  const id = await cluster.id(primary)
-  for (const node of cluster.nodes) {
-    const lines = String(await (await cluster.wire(node)).must('CLUSTER', 'NODES')).split('\n')
-    if (lines.some((line) => line.includes('myself,slave') && line.includes(id))) return node
-  }
-  throw new Error('it has no replica')
-}
 
 describe('what has no keys, and what has several', () => {
   it('goes to all shards, to one, or stays here', async () => {

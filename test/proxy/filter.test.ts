@@ -8,28 +8,19 @@ import { fileURLToPath } from 'node:url'
 import { fileCleanup } from '../support/cleanup.ts'
 import { picker } from '../support/crossing-writes.ts'
 import { freePort } from '../support/ports.ts'
-import { caughtUp, counts, ends, proxyField, startProxy } from '../support/proxy.ts'
+import { caughtUp, counts, ends, place, proxyField, startProxy } from '../support/proxy.ts'
 import { startRedis } from '../support/redis.ts'
 import { field } from '../support/replicas.ts'
 import { startProcess } from '../support/server-process.ts'
 import { startTandem } from '../support/tandem.ts'
 import { waitUntil } from '../support/wait-until.ts'
-import { type Argument, connectFor, type Wire } from '../support/wire.ts'
+import { type Argument, connectFor } from '../support/wire.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const file = fileCleanup()
 const SEED = Number(process.env.SEED ?? 20261127)
 const ROUNDS = Number(process.env.ROUNDS ?? 300)
 const KEYS = ['--replica-filter-keys', 'eu:*']
-
-/** Where a read was answered. */
-async function place(proxy: Wire, other: Wire, ...read: [string, ...Argument[]]): Promise<string> {
-  const before = await counts(other)
-  await proxy.must(...read)
-  const after = await counts(other)
-  if (after.local > before.local) return 'here'
-  return after.reads > before.reads ? 'upstream' : 'near'
-}
 
 describe('a proxy with a filter', () => {
   it('holds the shown keys only, reads them here and the others upstream', async () => {

@@ -113,6 +113,15 @@ async function isWhole(cluster: Cluster, shards: number, replicas: number): Prom
   return true
 }
 
+export async function replicaOf(cluster: Cluster, primary: RedisPeer): Promise<RedisPeer> {
+  const id = await cluster.id(primary)
+  for (const node of cluster.nodes) {
+    const lines = String(await (await cluster.wire(node)).must('CLUSTER', 'NODES')).split('\n')
+    if (lines.some((line) => line.includes('myself,slave') && line.includes(id))) return node
+  }
+  throw new Error('it has no replica')
+}
+
 /** Moves slots from one primary to another, by their ids, once the nodes agree on whose they are: redis-cli asks for that. */
 export async function reshard(cluster: Cluster, from: string, to: string, slots: number): Promise<void> {
   const [{ port }] = (await cluster.primaries()) as [RedisPeer]

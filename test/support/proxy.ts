@@ -5,7 +5,7 @@ import { type Relay, startRelay } from './relay.ts'
 import { field, linkUp } from './replicas.ts'
 import { startTandem, type TandemPeer } from './tandem.ts'
 import { waitUntil } from './wait-until.ts'
-import { connect, connectFor, type Wire } from './wire.ts'
+import { type Argument, connect, connectFor, type Wire } from './wire.ts'
 
 export interface Proxied {
   readonly redis: RedisPeer
@@ -39,6 +39,15 @@ export async function counts(wire: Wire): Promise<{ local: number; reads: number
     proxyField(wire, 'writes_upstream'),
   ])
   return { local: Number(local), reads: Number(reads), writes: Number(writes) }
+}
+
+/** Where a read was answered. `other` is another connection, which counts. */
+export async function place(proxy: Wire, other: Wire, ...read: [string, ...Argument[]]): Promise<string> {
+  const before = await counts(other)
+  await proxy.must(...read)
+  const after = await counts(other)
+  if (after.local > before.local) return 'here'
+  return after.reads > before.reads ? 'upstream' : 'near'
 }
 
 /** A connection to the upstream and one to the proxy. */

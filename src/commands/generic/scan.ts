@@ -5,7 +5,7 @@
  */
 import { globMatch, isPlain } from '../../bytes/glob.ts'
 import { hashBytes } from '../../bytes/siphash.ts'
-import { NO_EXPIRE, TYPE_NAMES } from '../../store/record.ts'
+import { TYPE_NAMES } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import { arg, command } from '../define.ts'
 import { errors } from '../errors.ts'
@@ -116,9 +116,7 @@ function typeNumber(name: string): number {
 }
 
 function isExpired(call: Call, ref: number): boolean {
-  if (call.fromPrimary) return false
-  const expireAt = call.store.expireAt(ref)
-  return expireAt !== NO_EXPIRE && expireAt < call.now
+  return !call.fromPrimary && call.store.isExpired(ref, call.now)
 }
 
 /** redis 7.0.15 db.c keysCommand: keys past their time are passed over, not removed. */

@@ -2,7 +2,6 @@
  * MULTI, EXEC, DISCARD, WATCH, UNWATCH. Commands between MULTI and EXEC are queued by the engine, which also tells that one
  * of them was refused (`transactionFailed`); WATCH tells that a key changed (`watchFailed`). redis 7.0.15 multi.c
  */
-import { NO_EXPIRE } from '../../store/record.ts'
 import type { Call } from '../call.ts'
 import type { Client } from '../client.ts'
 import { arg, command, keyRange } from '../define.ts'
@@ -69,13 +68,9 @@ function watchedKeyExpired(call: Call): boolean {
   for (const { keyspace, key, expired } of call.client.watched) {
     if (expired) continue
     const ref = keyspace.findKey(Buffer.from(key, 'latin1'))
-    if (ref !== 0 && isExpired(store.expireAt(ref), call.now)) return true
+    if (ref !== 0 && store.isExpired(ref, call.now)) return true
   }
   return false
-}
-
-function isExpired(expireAt: number, now: number): boolean {
-  return expireAt !== NO_EXPIRE && expireAt < now
 }
 
 /** Looks at the keys without removing one that is past its time, as any other look-up would. */
@@ -88,7 +83,7 @@ function runWatch(call: Call): void {
   if (!client.watchFailed) {
     for (let i = 1; i < args.argc; i++) {
       const ref = db.findKey(args.view(i))
-      const expired = ref !== 0 && isExpired(store.expireAt(ref), call.now)
+      const expired = ref !== 0 && store.isExpired(ref, call.now)
       host.watch.watch(client, db, args.latin1(i), expired)
     }
   }

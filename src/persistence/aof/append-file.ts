@@ -235,9 +235,9 @@ export class AppendFile implements StreamSink {
     this.#fd = fd
     this.partSize = size
     this.#syncedSize = size
-    // Nothing was fed before this is the first file: what there was is in the base.
     this.#writtenDatabase = 0
     if (old >= 0) return
+    // Nothing was fed before this is the first file: what there was is in the base.
     this.#writtenOffset = this.#hooks.offset()
     this.#onDisk(this.fedBytes, this.#writtenOffset)
   }
@@ -350,10 +350,7 @@ export class AppendFile implements StreamSink {
     return false
   }
 
-  /** Up to where the file has what the stream has up to `writtenOffset`. */
-  get writtenPosition(): number {
-    return this.partSize
-  }
+  /** The file as it is, of `partSize` bytes, has what the stream has up to here. */
   get writtenOffset(): number {
     return this.#writtenOffset
   }

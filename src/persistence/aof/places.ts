@@ -14,7 +14,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { strerror } from '../../config/strerror.ts'
-import { readUnacknowledged, type Unacknowledged, unacknowledgedHead } from '../../rdb/unacknowledged.ts'
+import { isPlain, readUnacknowledged, type Unacknowledged, unacknowledgedHead } from '../../rdb/unacknowledged.ts'
 import type { AppendFile } from './append-file.ts'
 import type { AofFiles, FilesEngine } from './files.ts'
 import { type FoundPlace, readTail } from './places-read.ts'
@@ -22,6 +22,7 @@ import { type FoundPlace, readTail } from './places-read.ts'
 const PERIOD_MS = 100
 const TAIL_BYTES = 1024 * 1024
 const MARKS_MAX = 2048
+const DAMAGED = 'the file that says so is damaged'
 
 /** The stream as replicas acknowledge it. */
 export interface Line {
@@ -110,12 +111,12 @@ export class Places {
   }
 
   #mark(shift: number): void {
-    const { writtenPosition, writtenOffset, writtenDatabase } = this.#file
+    const { partSize, writtenOffset, writtenDatabase } = this.#file
     const last = this.#marks.at(-1)
-    if (last !== undefined && last.file === this.#name && last.position === writtenPosition) return
+    if (last !== undefined && last.file === this.#name && last.position === partSize) return
     const mark = {
       file: this.#name,
-      position: writtenPosition,
+      position: partSize,
       database: writtenDatabase,
       offset: writtenOffset + shift,
     }
@@ -128,7 +129,7 @@ export class Places {
   #save({ replid, acknowledged }: Line): void {
     this.#dropOld(Math.min(...acknowledged.values()))
     let text = `tandem ${replid}\n`
-    for (const [name, offset] of acknowledged) if (/^[!-~]+$/.test(name)) text += this.#lineOf(name, offset)
+    for (const [name, offset] of acknowledged) if (isPlain(name)) text += this.#lineOf(name, offset)
     if (text === this.#savedText) return
     const path = this.#path
     writeFileSync(`${path}.tmp`, text)
@@ -223,7 +224,7 @@ export class Places {
     const text = readFileSync(this.#path, 'latin1')
     const [head, ...lines] = text.split('\n')
     const replid = /^tandem ([0-9a-f]{40})$/.exec(head!)?.[1]
-    if (replid === undefined || lines.pop() !== '') throw new Error('the file that says so is damaged')
+    if (replid === undefined || lines.pop() !== '') throw new Error(DAMAGED)
     const found = lines.map(readPlace)
     const block = this.#readBlock()
     const { tail, marks } = readTail(this.#files.directory, this.#files.manifest.increments, replid, found, block)
@@ -252,7 +253,7 @@ export class Places {
 
 function readPlace(line: string): FoundPlace {
   const match = /^(\S+) (\S+) (\d{1,15}) (\d{1,9}) (\d{1,15}) ([01])$/.exec(line)
-  if (match === null) throw new Error('the file that says so is damaged')
+  if (match === null) throw new Error(DAMAGED)
   const [, name, file, position, database, offset, cut] = match as unknown as string[]
   return {
     name: name!,

@@ -3,10 +3,9 @@
  * shard is asked. SCAN goes from one to the next: its cursor here tells the shard and the cursor there.
  */
 import { Request } from '../../resp/request.ts'
-import type { Merge } from './redirected.ts'
+import { type Merge, unlessError } from './redirected.ts'
 
 const CR = 13
-const MINUS = 0x2d
 /** More shards than a cluster can have: each has a slot. */
 const SHARDS_MAX = 16384n
 const END = '*2\r\n$1\r\n0\r\n*0\r\n'
@@ -35,10 +34,6 @@ export function askAllKeys(name: string, args: Request, shards: number): Questio
     default:
       return scan(args, shards)
   }
-}
-
-function unlessError(merge: Merge): Merge {
-  return (replies) => replies.find((reply) => reply[0] === MINUS) ?? merge(replies)
 }
 
 /** The number in the first line: `:5`, `*2`, `$-1`; NaN for the null of RESP3. */

@@ -7,7 +7,7 @@ import type { Engine } from '../../engine/engine.ts'
 import type { Part } from '../../replication/filtered/part.ts'
 import type { UpstreamAddress } from '../address.ts'
 import { type NearCache, nearCache } from '../near/near-cache.ts'
-import { NearLink, type NearLinkSetup } from '../near/near-link.ts'
+import type { NearLinkSetup } from '../near/near-link.ts'
 import { PartReads, type PartSource } from '../near/part-reads.ts'
 import type { Settings } from '../settings.ts'
 import type { Shard } from './shard.ts'
@@ -43,23 +43,24 @@ export class ClusterPart implements PartSource {
 
   /** For a new shard. */
   reads(shard: Shard): PartReads {
-    const cache = this.#cache
-    const { engine, login, settings, onRedirect, ...setup } = this.#setup
-    const link = new NearLink({
-      user: login.user,
-      password: login.password,
+    const { engine, login, settings, onProgress, onRoundTrip, onRedirect } = this.#setup
+    const { user, password } = login
+    const reads = new PartReads({
+      engine,
+      part: this,
       copy: shard.copy,
-      unixMs: () => engine.unixMs,
-      endpoint: () => shard.endpoint,
-      tls: () => shard.tls(),
-      log: (text) => engine.log('warning', text),
-      onInvalidated: (key) => cache.invalidate(key),
-      onEverything: () => cache.everything(),
-      onProgress: () => setup.onProgress(),
-      onRoundTrip: (milliseconds) => setup.onRoundTrip(milliseconds),
-      onRedirect,
+      settings,
+      cache: this.#cache,
+      upstream: {
+        user,
+        password,
+        endpoint: () => shard.endpoint,
+        tls: () => shard.tls(),
+        onProgress,
+        onRoundTrip,
+        onRedirect,
+      },
     })
-    const reads = new PartReads({ engine, part: this, copy: shard.copy, settings, cache, link })
     shard.kept!.arrival.hidden = reads
     return reads
   }

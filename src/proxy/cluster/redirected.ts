@@ -43,8 +43,13 @@ export class Redirected implements Receiver {
 /** What is said to the client when all shards have replied, in their order. */
 export type Merge = (replies: readonly Buffer[]) => Buffer
 
+/** The first error, if there is one. */
+export function unlessError(merge: Merge): Merge {
+  return (replies) => replies.find((reply) => reply[0] === MINUS) ?? merge(replies)
+}
+
 /** The first error, else what the last of them said. */
-export const oneOfAll: Merge = (replies) => replies.find((reply) => reply[0] === MINUS) ?? replies.at(-1)!
+export const oneOfAll = unlessError((replies) => replies.at(-1)!)
 
 /** A request that several shards get. */
 export class Everywhere {

@@ -33,7 +33,6 @@ import { DONE, POSTPONED } from '../../engine/execute.ts'
 import type { Kept } from '../../replication/filtered/kept.ts'
 import type { ReplyWriter } from '../../resp/reply-writer.ts'
 import { Request } from '../../resp/request.ts'
-import { NO_EXPIRE } from '../../store/record.ts'
 import type { Fence, Until, Wait } from './fences.ts'
 import { removeHeld } from './merge.ts'
 import type { Shard } from './shard.ts'
@@ -321,9 +320,7 @@ export class ShardStream {
     const { store, unixMs } = this.#shard.engine
     for (let i = 0; i < this.#found.count; i++) {
       const ref = store.databases[0]!.findKey(request.view(this.#found.index(i)))
-      if (ref === 0) continue
-      const expireAt = store.expireAt(ref)
-      if (expireAt === NO_EXPIRE || expireAt > unixMs) return true
+      if (ref !== 0 && !store.isExpired(ref, unixMs)) return true
     }
     return false
   }

@@ -23,7 +23,7 @@ import type { Session } from '../session.ts'
 import type { Settings } from '../settings.ts'
 import type { UpstreamConnection } from '../upstream-connection.ts'
 import type { Entry, NearCache } from './near-cache.ts'
-import type { NearLink } from './near-link.ts'
+import { NearLink, type NearLinkSetup } from './near-link.ts'
 
 const MINUS = 0x2d
 /** They empty or exchange databases. */
@@ -46,7 +46,8 @@ export interface PartReadsSetup {
   readonly copy: Copy
   readonly settings: Settings
   readonly cache: NearCache
-  readonly link: NearLink
+  /** How its other keys are read. */
+  readonly upstream: Omit<NearLinkSetup, 'copy' | 'unixMs' | 'log' | 'onInvalidated' | 'onEverything'>
 }
 
 export class PartReads implements HiddenChanges {
@@ -61,13 +62,20 @@ export class PartReads implements HiddenChanges {
   /** 1: the reply depends on the request's keys alone, by the command's id. */
   readonly #cacheable: Uint8Array
 
-  constructor({ engine, part, copy, settings, cache, link }: PartReadsSetup) {
+  constructor({ engine, part, copy, settings, cache, upstream }: PartReadsSetup) {
     this.#engine = engine
     this.#part = part
     this.#copy = copy
     this.#settings = settings
     this.cache = cache
-    this.#link = link
+    this.#link = new NearLink({
+      ...upstream,
+      copy,
+      unixMs: () => engine.unixMs,
+      log: (text) => engine.log('warning', text),
+      onInvalidated: (key) => cache.invalidate(key),
+      onEverything: () => cache.everything(),
+    })
     this.#cacheable = Uint8Array.from(engine.table.all, (command) => (isCacheable(command) ? 1 : 0))
   }
 

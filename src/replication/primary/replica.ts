@@ -39,6 +39,11 @@ export function nothingAnnounced(): Announced {
   }
 }
 
+/** How a replica is called that is reached there. */
+export function addressName(ip: string, port: number): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
+}
+
 export class Replica {
   readonly client: Client
   readonly announced: Announced
@@ -80,7 +85,7 @@ export class Replica {
   /** 'ip:port', as log lines and metrics call it. redis 7.0.15 replication.c replicationGetSlaveName */
   get name(): string {
     const { listeningPort } = this.announced
-    if (listeningPort > 0) return `${this.ip.includes(':') ? `[${this.ip}]` : this.ip}:${listeningPort}`
+    if (listeningPort > 0) return addressName(this.ip, listeningPort)
     return `client id #${this.client.id}`
   }
 
