@@ -12,7 +12,7 @@ import { errors } from '../commands/errors.ts'
 import type { Engine } from '../engine/engine.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import { Request } from '../resp/request.ts'
-import { TYPE_STRING } from '../store/record.ts'
+import { NO_EXPIRE, TYPE_STRING } from '../store/record.ts'
 
 /** What a command may be given. Numbers are sent as their decimal text. */
 export type Argument = string | number | Buffer
@@ -83,8 +83,10 @@ export class Reader {
     const bytes = this.#bytesOf(key)
     const end = this.#keyLength
     const ref = store.databases[this.#client.db]!.find(hashBytes(bytes, 0, end), bytes, 0, end)
+    if (ref === 0) return 0
+    const expireAt = store.expireAt(ref)
     // Past its time: gone for who asks, as on every replica, until the primary's DEL comes.
-    if (ref === 0 || store.isExpired(ref, engine.unixMs)) return 0
+    if (expireAt !== NO_EXPIRE && expireAt < engine.unixMs) return 0
     if (store.type(ref) !== TYPE_STRING) throw new Error(errors.wrongType)
     return ref
   }
