@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
 import { Config } from './config/config.ts'
+import { ReadCache } from './embedded/read-cache.ts'
 import { Replica } from './embedded/replica.ts'
 import { parseUpstream } from './embedded/upstream-client.ts'
 import { Tandem } from './tandem.ts'
 
 const SYNC_TIMEOUT_MS = 30_000
+const CACHE_ENTRIES = 1 << 17
+const CACHE_BYTES = 64 << 20
 
 export interface CreateReplicaOptions {
   /** `redis://[[user:]password@]host[:port][/database]`, or `rediss://` by TLS. */
@@ -17,6 +20,11 @@ export interface CreateReplicaOptions {
   tls?: ConnectionOptions
   /** How long the first copy may take, milliseconds; 30,000. */
   timeoutMs?: number
+  /**
+   * Room for the strings that get() returned for keys that are read again and again: so many of them (131,072), of so many
+   * bytes in all (67,108,864). 0 of either turns it off.
+   */
+  readCache?: { maxEntries?: number; maxBytes?: number }
   /** Other directives as in redis.conf, for example { 'repl-timeout': 10 }. */
   directives?: Readonly<Record<string, string | number>>
   /** Gets the lines of the log; without it there is none. */
@@ -26,6 +34,8 @@ export interface CreateReplicaOptions {
 /** Resolves when the data is here; rejects as createReplica() does. */
 export async function openReplica(options: CreateReplicaOptions): Promise<{ replica: Replica; tandem: Tandem }> {
   const upstream = parseUpstream(options.from, options.tls)
+  const { maxEntries = CACHE_ENTRIES, maxBytes = CACHE_BYTES } = options.readCache ?? {}
+  const cache = new ReadCache(maxEntries, maxBytes)
   const config = new Config()
   // What cannot be loaded as it comes is kept here meanwhile.
   const dir = mkdtempSync(join(tmpdir(), 'tandem-replica-'))
@@ -56,7 +66,7 @@ export async function openReplica(options: CreateReplicaOptions): Promise<{ repl
       options.log?.(level, text)
     },
   })
-  const replica = new Replica(tandem, upstream, removeDir)
+  const replica = new Replica(tandem, upstream, cache, removeDir)
   const { replication } = tandem
   const { onNewHistory } = replication
   replication.onNewHistory = () => {

@@ -2,6 +2,7 @@
 
 interface Waiter {
   readonly offset: number
+  readonly needsLink: boolean
   readonly resolve: () => void
   readonly timer: NodeJS.Timeout
   readonly reject: (error: Error) => void
@@ -10,15 +11,20 @@ interface Waiter {
 export class Offsets {
   #waiters: Waiter[] = []
   #applied: () => number
+  #isLive: () => boolean
 
-  /** `applied`: the offset now. */
-  constructor(applied: () => number) {
+  /** `applied`: the offset now; `isLive`: the link is up. */
+  constructor(applied: () => number, isLive: () => boolean) {
     this.#applied = applied
+    this.#isLive = isLive
   }
 
-  /** Rejects when it takes longer. */
-  reach(offset: number, timeoutMs: number): Promise<void> {
-    if (this.#applied() >= offset) return Promise.resolve()
+  /**
+   * Rejects when it takes longer. `needsLink`: the offset is one of the primary as it is now, so that it says nothing about
+   * a copy whose link to that is not up, and which may be of another history.
+   */
+  reach(offset: number, needsLink: boolean, timeoutMs: number): Promise<void> {
+    if (this.#has(offset, needsLink)) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters = this.#waiters.filter((waiter) => waiter.timer !== timer)
@@ -26,20 +32,23 @@ export class Offsets {
           new Error(`Not caught up with offset ${offset} within ${timeoutMs} ms: the copy is at ${this.#applied()}`),
         )
       }, timeoutMs)
-      this.#waiters.push({ offset, resolve, reject, timer })
+      this.#waiters.push({ offset, needsLink, resolve, reject, timer })
     })
   }
 
   /** The offset may have moved. */
   moved(): void {
     if (this.#waiters.length === 0) return
-    const offset = this.#applied()
     this.#waiters = this.#waiters.filter((waiter) => {
-      if (waiter.offset > offset) return true
+      if (!this.#has(waiter.offset, waiter.needsLink)) return true
       clearTimeout(waiter.timer)
       waiter.resolve()
       return false
     })
+  }
+
+  #has(offset: number, needsLink: boolean): boolean {
+    return this.#applied() >= offset && (!needsLink || this.#isLive())
   }
 
   close(): void {

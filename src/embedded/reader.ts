@@ -13,6 +13,7 @@ import type { Engine } from '../engine/engine.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 import { Request } from '../resp/request.ts'
 import { NO_EXPIRE, TYPE_STRING } from '../store/record.ts'
+import type { ReadCache } from './read-cache.ts'
 
 /** What a command may be given. Numbers are sent as their decimal text. */
 export type Argument = string | number | Buffer
@@ -43,10 +44,15 @@ export class Reader {
   #buffers = this.#parser(true)
   #key = Buffer.allocUnsafeSlow(KEY_ROOM)
   #keyLength = 0
+  /** Of the key that was looked for last. */
+  #hash = 0
+  #expireAt = NO_EXPIRE
+  #cache: ReadCache | null
 
-  /** `database`: the one that is read. */
-  constructor(engine: Engine, database: number) {
+  /** `database`: the one that is read. `cache` is told of every change of it by who gives it. */
+  constructor(engine: Engine, database: number, cache: ReadCache | null = null) {
     this.#engine = engine
+    this.#cache = cache
     this.#client = new Client(CLIENT_ID, nowhere, engine.now)
     this.#client.authenticated = true
     this.#client.db = database
@@ -61,6 +67,17 @@ export class Reader {
 
   /** The value of a string as text (UTF-8); null without one. Throws WRONGTYPE for another type. */
   get(key: string | Buffer): string | null {
+    const cache = this.#cache
+    if (cache === null || typeof key !== 'string') return this.#decoded(key)
+    let kept = cache.get(key)
+    if (kept === undefined && cache.hasTimed) kept = cache.getTimed(key, this.#engine.unixMs)
+    if (kept !== undefined) return kept
+    const value = this.#decoded(key)
+    if (value !== null) cache.offer(key, this.#hash, value, this.#expireAt)
+    return value
+  }
+
+  #decoded(key: string | Buffer): string | null {
     const ref = this.#string(key)
     if (ref === 0) return null
     const { store } = this.#engine
@@ -82,9 +99,12 @@ export class Reader {
     const { store } = engine
     const bytes = this.#bytesOf(key)
     const end = this.#keyLength
-    const ref = store.databases[this.#client.db]!.find(hashBytes(bytes, 0, end), bytes, 0, end)
+    const hash = hashBytes(bytes, 0, end)
+    this.#hash = hash
+    const ref = store.databases[this.#client.db]!.find(hash, bytes, 0, end)
     if (ref === 0) return 0
     const expireAt = store.expireAt(ref)
+    this.#expireAt = expireAt
     // Past its time: gone for who asks, as on every replica, until the primary's DEL comes.
     if (expireAt !== NO_EXPIRE && expireAt < engine.unixMs) return 0
     if (store.type(ref) !== TYPE_STRING) throw new Error(errors.wrongType)
@@ -154,6 +174,8 @@ export class Reader {
 
   #execute(command: Command, request: Request): void {
     const { executor } = this.#engine
+    // What is past its time is gone at once, as for get().
+    this.#engine.tick()
     const reply = this.#reply
     const outer = executor.call.reply
     executor.execute(this.#client, command, request, reply)

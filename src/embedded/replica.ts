@@ -2,12 +2,14 @@
  * A live copy of a Redis server inside this process: it follows the server as a replica does, and answers reads without a
  * socket and without waiting. Writes, when wanted, go to the server.
  */
+import { hashBytes } from '../bytes/siphash.ts'
 import type { Config } from '../config/config.ts'
 import { NOTIFY_ALL } from '../config/units.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Replication } from '../replication/replication.ts'
 import { type ChangeListener, Changes } from './changes.ts'
 import { Offsets } from './offsets.ts'
+import type { ReadCache } from './read-cache.ts'
 import { type Argument, Reader, type Value } from './reader.ts'
 import { parseUpstream, type Upstream, UpstreamClient } from './upstream-client.ts'
 
@@ -37,21 +39,34 @@ export class Replica {
   #parts: Parts
   #upstream: UpstreamClient
   #reader: Reader
+  #cache: ReadCache
   #changes = new Changes()
   #offsets: Offsets
   #linkUp: (() => void) | null = null
+  /** The link to a server that is to be followed has not been up yet. */
+  #isMoving = false
   #onClosed: () => void
 
-  /** Use createReplica(). */
-  constructor(parts: Parts, upstream: Upstream, onClosed: () => void) {
+  /** Use createReplica(). `cache` is empty. */
+  constructor(parts: Parts, upstream: Upstream, cache: ReadCache, onClosed: () => void) {
     this.#onClosed = onClosed
     const { engine, replication } = parts
     this.#parts = parts
     this.#upstream = new UpstreamClient(upstream)
-    this.#reader = new Reader(engine, upstream.database)
-    this.#offsets = new Offsets(() => replication.upstreamOffset)
+    this.#cache = cache
+    this.#reader = new Reader(engine, upstream.database, cache)
+    engine.onTouched = (database, key) => {
+      if (database !== upstream.database) return
+      if (key === null) cache.clear()
+      else cache.changed(hashBytes(key, 0, key.length))
+    }
+    this.#offsets = new Offsets(
+      () => replication.upstreamOffset,
+      () => replication.linkUp,
+    )
     replication.tls = () => this.#upstream.upstream.tls
     replication.stream.onApplied = () => {
+      if (replication.linkUp) this.#isMoving = false
       this.#offsets.moved()
       if (this.#linkUp !== null && replication.linkUp) this.#linkUp()
     }
@@ -97,6 +112,7 @@ export class Replica {
     config.setDerived('masteruser', upstream.username)
     config.setDerived('masterauth', upstream.password)
     this.#upstream = new UpstreamClient(upstream)
+    this.#isMoving = true
     replication.follow(upstream.host, upstream.port)
     await old.close()
   }
@@ -116,6 +132,11 @@ export class Replica {
     return this.#parts.replication.upstream?.lagMs ?? 0
   }
 
+  /** Keys whose values get() has at hand as strings, and an estimate of what they take. */
+  get readCache(): { entries: number; bytes: number } {
+    return { entries: this.#cache.size, bytes: this.#cache.bytes }
+  }
+
   /** Keys in the database. */
   get size(): number {
     return this.call('DBSIZE') as number
@@ -123,10 +144,12 @@ export class Replica {
 
   /**
    * Resolves when the copy has applied the primary's stream up to `offset`, or, without one, up to where the primary is
-   * now. Rejects when that takes longer than `timeoutMs`.
+   * now. Rejects when that takes longer than `timeoutMs`. An offset of a server that is followed since just now counts from
+   * when its data is here.
    */
   async caughtUp(offset?: number, timeoutMs = CAUGHT_UP_TIMEOUT_MS): Promise<void> {
-    await this.#offsets.reach(offset ?? (await this.#upstream.offset()), timeoutMs)
+    const isCurrent = offset === undefined || this.#isMoving
+    await this.#offsets.reach(offset ?? (await this.#upstream.offset()), isCurrent, timeoutMs)
   }
 
   /**
@@ -135,7 +158,7 @@ export class Replica {
    */
   async write(...args: [string, ...Argument[]]): Promise<Value> {
     const { reply, offset } = await this.#upstream.write(args)
-    await this.#offsets.reach(offset, CAUGHT_UP_TIMEOUT_MS)
+    await this.#offsets.reach(offset, true, CAUGHT_UP_TIMEOUT_MS)
     return reply
   }
 
@@ -152,6 +175,7 @@ export class Replica {
     await this.#upstream.close()
     await this.#parts.stop()
     this.#parts.engine.store.clear()
+    this.#cache.clear()
     this.#onClosed()
   }
 
