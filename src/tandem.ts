@@ -43,7 +43,7 @@ export class Tandem {
   readonly aof: AppendOnly
   readonly cycles: Cycles
   readonly shutdown: Shutdown
-  readonly outgoing = new Outgoing()
+  readonly outgoing: Outgoing
   readonly tls: TlsContexts
   readonly metrics: Metrics
   /** Null in a server that is no proxy. */
@@ -63,6 +63,8 @@ export class Tandem {
     engine = new Engine({ config, log, configFile: config.file })
     this.engine = engine
     this.tls = new TlsContexts(config, log)
+    // In Redis too it is the cluster's option that says how keys are moved.
+    this.outgoing = new Outgoing(() => (config.get('tls-cluster') ? this.tls.clientOptions : null))
     this.clients = new Clients(engine)
     this.persistence = new Persistence(engine, {
       replicationAux: () => this.#replicationAux(),

@@ -82,7 +82,6 @@ export async function proxyScenario(effort: Effort): Promise<Row[]> {
       `proxy, no delay: SET pipeline ${pipeline}`,
     )
   }
-  await redis.stop()
   const own = await startServer('tandem')
   await redisBenchmark(own.port, { test: 'set', requests: many, pipeline: 16 })
   for (const pipeline of [1, 16]) {
@@ -94,5 +93,6 @@ export async function proxyScenario(effort: Effort): Promise<Row[]> {
   }
   await own.stop()
   await near.stop()
+  await redis.stop()
   return rows
 }

@@ -53,7 +53,7 @@ export const NETWORK_OPTIONS = [
   integer('tls-port', 0, 0, 65535, 'TLS port; 0 does not listen'),
   integer('tls-session-cache-size', 20 * 1024, 0, INT_MAX, 'TLS sessions kept; 0 without limit'),
   integer('tls-session-cache-timeout', 300, 0, INT_MAX, 'How long a TLS session can be resumed', SECONDS),
-  bool('tls-cluster', false, 'TLS on the cluster bus'),
+  bool('tls-cluster', false, 'MIGRATE by TLS'),
   bool('tls-replication', false, 'TLS to the primary'),
   choice('tls-auth-clients', 'yes', ['no', 'yes', 'optional'], 'Whether clients show a certificate'),
   bool('tls-prefer-server-ciphers', false, "The server's order of ciphers counts"),

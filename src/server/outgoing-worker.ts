@@ -2,9 +2,11 @@
  * The thread that holds the sockets of outgoing.ts: one job at a time, sockets kept open for the next (redis 7.0.15
  * cluster.c migrateGetSocket: 64 of them). It knows no replies but lines, which is all that AUTH, SELECT and RESTORE answer.
  */
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { type MessagePort, workerData } from 'node:worker_threads'
 import type { Exchange } from '../commands/outgoing-host.ts'
+import { anyName, connectedEvent, dial, type Tls } from '../tls/dial.ts'
 import { ANSWERED, SOCKETS, type WorkerJob } from './outgoing-job.ts'
 
 const MAX_SOCKETS = 64
@@ -14,6 +16,8 @@ interface Target {
   socket: Socket
   /** The database that the other side has selected, -1 if unknown. */
   database: number
+  /** Who waits for what comes. */
+  received: (bytes: Buffer) => void
 }
 
 const { port, signal } = workerData as { port: MessagePort; signal: Int32Array }
@@ -33,25 +37,27 @@ function drop(name: string): void {
 
 /**
  * What failed instead of a socket, when there is none in time. That nobody listens is noticed by Redis when it writes:
- * it only waits until the socket is writable.
+ * it only waits until the socket is writable. By TLS it notices in the handshake (tls.c connTLSBlockingConnect).
  */
 function open(job: WorkerJob, name: string): Promise<Target | 'connecting' | 'writing'> {
   const kept = targets.get(name)
   if (kept !== undefined) return Promise.resolve(kept)
   return new Promise((resolve) => {
-    const socket = connect({ host: job.host, port: job.port, noDelay: true })
-    const settle = (target: Target | 'connecting' | 'writing') => {
+    const tls: Tls = job.tls === null ? null : anyName(createSecureContext(job.tls))
+    const socket = dial(job, tls, (bytes) => target.received(bytes))
+    const target: Target = { socket, database: -1, received: () => {} }
+    const settle = (found: Target | 'connecting' | 'writing') => {
       clearTimeout(timer)
-      if (typeof target === 'string') socket.destroy()
-      resolve(target)
+      if (typeof found === 'string') socket.destroy()
+      resolve(found)
     }
     const timer = setTimeout(() => settle('connecting'), job.timeoutMs)
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      settle(error.syscall === 'connect' && error.code === 'ECONNREFUSED' ? 'writing' : 'connecting')
+      const isRefused = error.syscall === 'connect' && error.code === 'ECONNREFUSED'
+      settle(isRefused && tls === null ? 'writing' : 'connecting')
     })
-    socket.once('connect', () => {
+    socket.once(connectedEvent(tls), () => {
       if (targets.size === MAX_SOCKETS) drop(targets.keys().next().value!)
-      const target = { socket, database: -1 }
       targets.set(name, target)
       count()
       socket.removeAllListeners('error')
@@ -74,14 +80,14 @@ function converse(target: Target, bytes: Uint8Array, lines: number, timeoutMs: n
     let written = false
     const settle = (failure: Exchange['failure'], timedOut: boolean) => {
       clearTimeout(timer)
-      socket.off('data', onData)
+      target.received = () => {}
       socket.off('close', onClose)
       resolve({ lines: found, selected: false, failure, timedOut })
     }
     const failure = () => (written ? 'reading' : 'writing')
     const timer = setTimeout(() => settle(failure(), true), timeoutMs)
     const onClose = () => settle(failure(), false)
-    const onData = (chunk: Buffer) => {
+    target.received = (chunk) => {
       timer.refresh()
       text += chunk.toString('latin1')
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
@@ -90,7 +96,6 @@ function converse(target: Target, bytes: Uint8Array, lines: number, timeoutMs: n
       }
       if (found.length >= lines) settle('', false)
     }
-    socket.on('data', onData)
     socket.on('close', onClose)
     const writeFrom = (at: number) => {
       const end = Math.min(at + CHUNK_BYTES, bytes.length)
@@ -107,7 +112,7 @@ function converse(target: Target, bytes: Uint8Array, lines: number, timeoutMs: n
 
 async function run(job: WorkerJob): Promise<Exchange> {
   const { request } = job
-  const name = `${job.host}:${job.port}`
+  const name = `${job.tls === null ? '' : 'tls '}${job.host}:${job.port}`
   const target = await open(job, name)
   if (typeof target === 'string') return { lines: [], selected: false, failure: target, timedOut: true }
   const selects = target.database !== request.database

@@ -20,6 +20,12 @@ export class Outgoing implements OutgoingHost {
   #signal = new Int32Array(new SharedArrayBuffer(8))
   #jobs = 0
   #idle: NodeJS.Timeout | null = null
+  #tls: () => WorkerJob['tls']
+
+  /** `tls`: what connections are made with, null without TLS. */
+  constructor(tls: () => WorkerJob['tls']) {
+    this.#tls = tls
+  }
 
   get sockets(): number {
     return this.#worker === null ? 0 : Atomics.load(this.#signal, SOCKETS)
@@ -28,7 +34,7 @@ export class Outgoing implements OutgoingHost {
   exchange(host: string, port: number, timeoutMs: number, request: WorkerJob['request']): Exchange {
     this.#stayAwake()
     const id = ++this.#jobs
-    this.#port!.postMessage({ id, host, port, timeoutMs, request } satisfies WorkerJob)
+    this.#port!.postMessage({ id, host, port, timeoutMs, tls: this.#tls(), request } satisfies WorkerJob)
     while (Atomics.load(this.#signal, ANSWERED) !== id) {
       const seen = Atomics.load(this.#signal, ANSWERED)
       if (seen === id) break

@@ -56,6 +56,8 @@ class Refused extends Error {}
 export class TlsContexts {
   /** For what is accepted: checked, and the same object until it changes. Null until TLS has been configured. */
   server: SecureContextOptions | null = null
+  /** What `client` is made of: for another thread, which cannot be given that. Null until TLS has been configured. */
+  clientOptions: SecureContextOptions | null = null
   #general: SecureContext | null = null
   #client: SecureContext | null = null
   readonly #config: Config
@@ -85,8 +87,10 @@ export class TlsContexts {
       const server = this.#options('tls-cert-file', 'tls-key-file', 'tls-key-file-pass', true)
       const general = this.#create(server)
       const hasClient = config.get('tls-client-cert-file') !== '' && config.get('tls-client-key-file') !== ''
-      this.#client = hasClient ? this.#createClient() : null
+      const client = hasClient ? this.#clientOptions() : null
+      this.#client = client === null ? null : this.#create(client)
       this.#general = general
+      this.clientOptions = client ?? server
       this.server = server
       return true
     } catch (error) {
@@ -119,7 +123,7 @@ export class TlsContexts {
   forUrl(): SecureContext | null {
     const config = this.#config
     try {
-      if (config.get('tls-client-cert-file') !== '') return this.#createClient()
+      if (config.get('tls-client-cert-file') !== '') return this.#create(this.#clientOptions())
       return this.#create(this.#options('tls-cert-file', 'tls-key-file', 'tls-key-file-pass', false))
     } catch (error) {
       if (!(error instanceof Refused)) throw error
@@ -127,8 +131,8 @@ export class TlsContexts {
     }
   }
 
-  #createClient(): SecureContext {
-    return this.#create(this.#options('tls-client-cert-file', 'tls-client-key-file', 'tls-client-key-file-pass', false))
+  #clientOptions(): SecureContextOptions {
+    return this.#options('tls-client-cert-file', 'tls-client-key-file', 'tls-client-key-file-pass', false)
   }
 
   #create(options: SecureContextOptions): SecureContext {
