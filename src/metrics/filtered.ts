@@ -2,6 +2,7 @@
  * Replicas that are sent a part of the data: their lag in their own streams, and how much the filters keep from them. And
  * what this server leaves out itself, when it keeps a part of what its primary sends.
  */
+import { hostPort } from '../bytes/host-port.ts'
 import type { FilteredReplicaInfo } from '../commands/host.ts'
 import { counter, type Family, gauge, group, infoCounter, infoGauge, type Sample } from './family.ts'
 
@@ -9,7 +10,7 @@ function perReplica(name: string, help: string, value: (replica: FilteredReplica
   return gauge(name, help, ({ host }) => {
     const samples = new Map<string, Sample>()
     for (const found of host.replication.filteredReplicas) {
-      const replica = found.ip.includes(':') ? `[${found.ip}]:${found.port}` : `${found.ip}:${found.port}`
+      const replica = hostPort(found.ip, found.port)
       const key = `${replica} ${found.filter}`
       // Two connections of one address, an old one among them: the worse is shown.
       const worst = Math.max(samples.get(key)?.value ?? 0, value(found))

@@ -5,6 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Registry } from 'prom-client'
+import { hostPort } from '../bytes/host-port.ts'
 import type { Host } from '../commands/host.ts'
 import { infoText } from '../commands/server/info.ts'
 import * as clients from './clients.ts'
@@ -109,7 +110,7 @@ export class Metrics {
   get address(): string {
     if (this.port === 0) return ''
     const host = this.#source.host.config.get('metrics-bind')
-    return `http://${host.includes(':') ? `[${host}]` : host}:${this.port}`
+    return `http://${hostPort(host, this.port)}`
   }
 
   /** The page of /metrics. Scrapes at the same time share one. */

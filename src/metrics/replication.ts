@@ -2,6 +2,7 @@
  * Both directions of replication: each replica of this server with its lag in bytes and in seconds, the link to the primary
  * that it follows, the backlog between them, and how copies came together (full or partial) and roles changed.
  */
+import { hostPort } from '../bytes/host-port.ts'
 import type { Host, ReplicaInfo, UpstreamInfo } from '../commands/host.ts'
 import { counter, type Family, gauge, group, infoGauge, type Labels, type Sample } from './family.ts'
 import { upstreamLagMs } from './lag.ts'
@@ -32,12 +33,7 @@ function perReplica(
   })
 }
 
-/** As log lines call it. */
-function address({ ip, port }: ReplicaInfo): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
-}
-
-const named = (replica: ReplicaInfo): Labels => ({ replica: address(replica), state: replica.state })
+const named = (replica: ReplicaInfo): Labels => ({ replica: hostPort(replica.ip, replica.port), state: replica.state })
 
 const asExporter = ({ ip, port, state }: ReplicaInfo): Labels => ({
   slave_ip: ip,
@@ -127,7 +123,7 @@ function members(host: Host): Sample[] {
   add('self', role, 'self')
   // Its own state if it is followed, connected or not: never that of a primary which is not asked.
   if (upstream !== null) add(`${upstream.host}:${upstream.port}`, 'master', upstream.linkStatus)
-  for (const replica of replicas) add(address(replica), 'slave', replica.state)
+  for (const replica of replicas) add(hostPort(replica.ip, replica.port), 'slave', replica.state)
   return [...samples.values()]
 }
 

@@ -16,9 +16,9 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hostPort } from '../bytes/host-port.ts'
 import { strerror } from '../config/strerror.ts'
 import { type FoundUnacknowledged, readUnacknowledged, type Unacknowledged } from '../rdb/unacknowledged.ts'
-import { addressName } from './primary/replica.ts'
 import type { Replication } from './replication.ts'
 import { areCommands, commandStart, countWrites, lastSelected, select, selectsFirst } from './stream-commands.ts'
 
@@ -67,7 +67,7 @@ export class LostWrites {
   demoted(host: string, port: number): void {
     const { history, stream } = this.#replication
     stream.flush()
-    const acknowledged = this.#acknowledgements().get(addressName(host, port))
+    const acknowledged = this.#acknowledgements().get(hostPort(host, port))
     const to = history.offset + this.#shift
     this.#isUndecided = (acknowledged ?? 0) < to
     const from = acknowledged ?? this.#restored?.from ?? this.#since

@@ -5,6 +5,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, Socket } from 'node:net'
+import { hostPort } from '../bytes/host-port.ts'
 import type { TlsAcceptor } from '../tls/acceptor.ts'
 import type { Clients } from './clients.ts'
 import { Connection } from './connection.ts'
@@ -182,5 +183,5 @@ export class Listener {
 
 function endpoint(address: string, port: number): string {
   const plain = address.startsWith('::ffff:') ? address.slice(7) : address
-  return plain.includes(':') ? `[${plain}]:${port}` : `${plain}:${port}`
+  return hostPort(plain, port)
 }

@@ -161,7 +161,7 @@ describe('get() of an embedded replica', () => {
     }
     let kept = 0
     for (let round = 0; round < 1500; round++) {
-      for (const args of change(pick, round)) await wire.send(...args)
+      for (const args of change(pick, round)) await wire.send(...args.map((arg) => Buffer.from(`${arg}`)))
       await replica.caughtUp()
       for (const key of KEYS) {
         // Read until it would be kept; what was kept before has to have gone.

@@ -62,6 +62,33 @@ async function same(primary: Wire, replica: Wire): Promise<void> {
 }
 
 describe('a real redis-server as a filtered replica of Tandem', () => {
+  it('is told of by its patterns, whatever letters they are of', async () => {
+    const tandem = await startTandem(file)
+    const [primary] = (await wires(tandem)) as [Wire]
+    const rules = [Buffer.from('~schlüssel:*'), Buffer.from('~ü*', 'latin1'), '+psync', '+replconf', '+ping']
+    const [, replica] = await filteredReplica(primary, tandem.port, [
+      'ACL',
+      'SETUSER',
+      'europe',
+      'on',
+      '>secret',
+      ...rules,
+    ])
+    await primary.must('SET', Buffer.from('schlüssel:1'), 'a')
+    await primary.must('SET', Buffer.from('ü1', 'latin1'), 'b')
+    await waitUntil(async () => (await replica.must('DBSIZE')) === 2, { timeoutMs: 10_000, what: 'both keys' })
+    // The test reads a letter for each byte.
+    const filter = async () =>
+      Buffer.from(await field(primary, 'replication', 'filtered_replica0'), 'latin1')
+        .toString()
+        .replace(/.*filter=/, '')
+    // Not all of it is text: each byte of it is shown as a letter.
+    assert.equal(await filter(), '~schlÃ¼ssel:* ~ü*')
+    await primary.must('ACL', 'SETUSER', 'europe', 'resetkeys', Buffer.from('~schlüssel:*'))
+    const what = 'the replica with its new pattern'
+    await waitUntil(async () => (await filter()) === '~schlüssel:*', { timeoutMs: 20_000, what })
+  })
+
   it('receives the shown keys, of the snapshot and of the stream, and few bytes', async () => {
     const tandem = await startTandem(file)
     const [primary] = (await wires(tandem)) as [Wire]

@@ -42,7 +42,7 @@ export class FilteredFeeds implements StreamSink {
     this.#engine.executor.sinks.filtered = this
     this.#engine.log(
       'notice',
-      `Filtered replication stream for ${filter.text}, its replication ID is '${feed.history.replid}'`,
+      `Filtered replication stream for ${filter.name}, its replication ID is '${feed.history.replid}'`,
     )
     return feed
   }
@@ -79,7 +79,7 @@ export class FilteredFeeds implements StreamSink {
   get replicas(): readonly FilteredReplicaInfo[] {
     return this.list.flatMap(({ filter, replicaSet, stream, seenBytes }) =>
       replicaSet.list.map((replica) => ({
-        filter: filter.text,
+        filter: filter.name,
         ip: replica.ip,
         port: replica.announced.listeningPort,
         state: replica.shownState,

@@ -3,14 +3,17 @@
  * channels. A user without any key pattern gets everything, as Redis's documentation has replicas' users
  * (`+psync +replconf +ping`).
  */
+import { isUtf8 } from 'node:buffer'
 import { matchesChannel, type Pattern, pattern, READ_KEY } from '../../acl/selector.ts'
 import { User } from '../../acl/user.ts'
 import { globMatch } from '../../bytes/glob.ts'
 import type { Account } from '../../commands/client.ts'
 
 export class Filter {
-  /** The key patterns, as INFO and the log name the filter. Two filters of one text are the same. */
+  /** The patterns, a character for each byte. Two filters of one text are the same. */
   readonly text: string
+  /** The same as INFO, metrics and the log show it: as text, if it is any. */
+  readonly name: string
   readonly #keys: readonly Pattern[]
   /** Null: all. */
   readonly #channels: readonly Pattern[] | null
@@ -20,6 +23,8 @@ export class Filter {
     this.#channels = channels === null ? null : [...new Set(channels)].sort().map(pattern)
     const names = this.#keys.map(({ text }) => `~${text}`)
     this.text = [...names, ...(this.#channels?.map(({ text }) => `&${text}`) ?? ['&*'])].join(' ')
+    const bytes = Buffer.from(this.text, 'latin1')
+    this.name = isUtf8(bytes) ? bytes.toString('utf8') : this.text
   }
 
   showsKey(bytes: Uint8Array, start: number, end: number): boolean {

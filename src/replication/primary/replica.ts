@@ -2,6 +2,7 @@
  * One replica as its primary knows it: what it said in REPLCONF, how far it has been sent the stream, how far it has
  * acknowledged it.
  */
+import { hostPort } from '../../bytes/host-port.ts'
 import type { Client } from '../../commands/client.ts'
 import type { Filter } from '../filtered/filter.ts'
 
@@ -37,11 +38,6 @@ export function nothingAnnounced(): Announced {
     version: '',
     filter: null,
   }
-}
-
-/** How a replica is called that is reached there. */
-export function addressName(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`
 }
 
 export class Replica {
@@ -85,7 +81,7 @@ export class Replica {
   /** 'ip:port', as log lines and metrics call it. redis 7.0.15 replication.c replicationGetSlaveName */
   get name(): string {
     const { listeningPort } = this.announced
-    if (listeningPort > 0) return addressName(this.ip, listeningPort)
+    if (listeningPort > 0) return hostPort(this.ip, listeningPort)
     return `client id #${this.client.id}`
   }
 
