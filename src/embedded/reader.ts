@@ -1,24 +1,21 @@
 /**
  * Reads of the data set from inside the process, without a socket. get() goes straight to the record; every other command
- * takes the path of a call with its own small client, and its reply is decoded as a client library would. Nothing here
- * waits: a call is over when it returns.
+ * takes the path of a call with its own small client, and what it replies becomes the values that a client library would
+ * give. Nothing here waits: a call is over when it returns.
  */
-import RedisParser from 'redis-parser'
 import { hashBytes } from '../bytes/siphash.ts'
 import { Client, type Transport } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
 import { FLAG_BLOCKING, FLAG_READONLY } from '../commands/define.ts'
 import { errors } from '../commands/errors.ts'
 import type { Engine } from '../engine/engine.ts'
-import { ReplyWriter } from '../resp/reply-writer.ts'
-import { Request } from '../resp/request.ts'
+import type { Request } from '../resp/request.ts'
 import { NO_EXPIRE, TYPE_STRING } from '../store/record.ts'
+import { type Argument, CallRequest } from './call-request.ts'
 import type { ReadCache } from './read-cache.ts'
+import { ReplyValue, type Value } from './reply-value.ts'
 
-/** What a command may be given. Numbers are sent as their decimal text. */
-export type Argument = string | number | Buffer
-/** A reply as ioredis gives it: RESP2's types, bulk strings as text or as Buffers. */
-export type Value = string | number | Buffer | null | Value[]
+export type { Argument, Value }
 
 const CLIENT_ID = -2
 const KEY_ROOM = 1024
@@ -38,10 +35,8 @@ const nowhere: Transport = {
 export class Reader {
   #engine: Engine
   #client: Client
-  #reply = new ReplyWriter()
-  #value: Value | Error = null
-  #texts = this.#parser(false)
-  #buffers = this.#parser(true)
+  #request = new CallRequest()
+  #reply = new ReplyValue()
   #key = Buffer.allocUnsafeSlow(KEY_ROOM)
   #keyLength = 0
   /** Of the key that was looked for last. */
@@ -56,13 +51,6 @@ export class Reader {
     this.#client = new Client(CLIENT_ID, nowhere, engine.now)
     this.#client.authenticated = true
     this.#client.db = database
-  }
-
-  #parser(returnBuffers: boolean): RedisParser {
-    const take = (value: unknown) => {
-      this.#value = value as Value
-    }
-    return new RedisParser({ returnBuffers, returnReply: take, returnError: take, returnFatalError: take })
   }
 
   /** The value of a string as text (UTF-8); null without one. Throws WRONGTYPE for another type. */
@@ -141,15 +129,11 @@ export class Reader {
    * command that writes.
    */
   call(args: readonly Argument[], asBuffers = false): Value {
-    const request = Request.of(args.map((arg) => (typeof arg === 'number' ? String(arg) : arg)))
+    const request = this.#request.fill(args)
+    const reply = this.#reply
+    reply.asBuffers = asBuffers
     this.#execute(this.#command(request), request)
-    const parser = asBuffers ? this.#buffers : this.#texts
-    this.#value = null
-    parser.execute(this.#reply.takeBytes())
-    const value = this.#value as Value | Error
-    this.#value = null
-    if (value instanceof Error) throw value
-    return value
+    return reply.take()
   }
 
   #command(request: Request): Command {
@@ -157,17 +141,16 @@ export class Reader {
     const { table } = this.#engine
     const { buf } = request
     let command = table.lookup(buf, request.start(0), request.end(0))
-    const name = request.latin1(0).slice(0, 128)
     if (command?.subcommands !== undefined && request.argc > 1) {
       command = table.lookupSub(command, buf, request.start(1), request.end(1))
     }
-    if (command === undefined) throw new Error(`ERR unknown command '${name}'`)
+    if (command === undefined) throw new Error(`ERR unknown command '${nameOf(request)}'`)
     if (!command.takes(request.argc)) throw new Error(errors.wrongArity(command.fullName))
     if ((command.flagBits & FLAG_READONLY) === 0 || command.group === 'scripting')
-      throw new Error(`READONLY '${name}' is no command that only reads.`)
+      throw new Error(`READONLY '${nameOf(request)}' is no command that only reads.`)
     const isBlocking = (command.flagBits & FLAG_BLOCKING) !== 0
     for (let i = 1; isBlocking && i < request.argc; i++) {
-      if (request.is(i, 'BLOCK')) throw new Error(`ERR '${name}' cannot block here: leave out BLOCK`)
+      if (request.is(i, 'BLOCK')) throw new Error(`ERR '${nameOf(request)}' cannot block here: leave out BLOCK`)
     }
     return command
   }
@@ -182,4 +165,8 @@ export class Reader {
     executor.endRun()
     executor.call.reply = outer
   }
+}
+
+function nameOf(request: Request): string {
+  return request.latin1(0).slice(0, 128)
 }
