@@ -134,6 +134,9 @@ export class OrderTree {
   index = 0
 
   #root: Node = new Leaf()
+  /** The branches above the leaf that locate() stopped in, as many as #depth says. */
+  #path: Branch[] = []
+  #depth = 0
 
   constructor() {
     this.memoryBytes = this.#root.first.bytes
@@ -305,9 +308,26 @@ export class OrderTree {
   /** Sets leaf and index to the last member of those that come before. */
   locate(place: Place): void {
     let node = this.#root
-    while (node instanceof Branch) node = node.children[node.search(place)]!
+    let depth = 0
+    while (node instanceof Branch) {
+      this.#path[depth++] = node
+      node = node.children[node.search(place)]!
+    }
+    this.#depth = depth
     this.leaf = node
     this.index = node.search(place) - 1
+  }
+
+  /**
+   * Removes what locate() has just found, without a search, if the shape of the tree stays as it is. False if it would not:
+   * a leaf too small, or another first member, of which the branches know.
+   */
+  removeLocated(): boolean {
+    const leaf = this.leaf!
+    if (this.index === 0 || leaf.count <= LEAF_MAX >> 2) return false
+    for (let i = 0; i < this.#depth; i++) this.#path[i]!.count--
+    leaf.remove(this.index)
+    return true
   }
 }
 

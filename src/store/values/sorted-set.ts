@@ -163,7 +163,7 @@ export class SortedSetValue implements Structure {
     if (mayStay) {
       scores[index] = score
     } else {
-      tree.remove(this.#place)
+      if (!tree.removeLocated()) tree.remove(this.#place)
       this.#place.score = score
       tree.insert(this.#place, score, ref)
     }
