@@ -1,8 +1,10 @@
 /**
- * HSCAN, SSCAN and ZSCAN: a packed value is told at once, a table by ascending hash of its members, so that the cursor stays
- * true whatever is added or removed meanwhile (as SCAN does with keys). redis 7.0.15 db.c scanGenericCommand
+ * HSCAN, SSCAN and ZSCAN: what Redis keeps packed is told at once, a table by ascending hash of its members, so that the
+ * cursor stays true whatever is added or removed meanwhile (as SCAN does with keys), and whether a set is a listpack or has
+ * become a table. redis 7.0.15 db.c scanGenericCommand
  */
 import { globMatch } from '../bytes/glob.ts'
+import { hashBytes } from '../bytes/siphash.ts'
 import type { ElementTable } from '../store/values/element-table.ts'
 import { type Call, WRONG_TYPE } from './call.ts'
 import { scanCursor, scanOptions } from './generic/scan.ts'
@@ -16,6 +18,8 @@ export interface ScanSource {
   rest: ((call: Call, table: ElementTable, entry: number) => void) | null
   /** All elements of a packed value: calls `each` with a name, which replies it and says whether the rest is wanted. */
   packed(call: Call, ref: number, each: (bytes: Buffer, start: number, end: number) => boolean): void
+  /** Whether a packed value is a table in Redis, so that clients expect it in pages of COUNT. */
+  isPaged(call: Call, ref: number): boolean
 }
 
 export function scanElements(call: Call, type: number, source: ScanSource): void {
@@ -43,9 +47,15 @@ export function scanElements(call: Call, type: number, source: ScanSource): void
   }
   reply.array(2)
   if (table === null) {
-    reply.bulkString('0')
+    const isPaged = source.isPaged(call, ref)
+    const next = isPaged ? pageEnd(call, ref, source, cursor, options.count) : HASHES
+    reply.bulkInteger(next >= HASHES ? 0 : next)
     const mark = reply.openLength()
-    source.packed(call, ref, each)
+    const ofPage = (bytes: Buffer, start: number, end: number): boolean => {
+      const hash = hashBytes(bytes, start, end)
+      return hash >= cursor && hash < next && each(bytes, start, end)
+    }
+    source.packed(call, ref, isPaged ? ofPage : each)
     reply.closeLength(mark, '*', found)
     return
   }
@@ -58,4 +68,18 @@ export function scanElements(call: Call, type: number, source: ScanSource): void
     if (each(table.bytes, table.start, table.end)) source.rest?.(call, table, entry)
   }
   reply.closeLength(mark, '*', found)
+}
+
+/** Where the page of a packed value that begins at `cursor` ends: a hash, as ElementTable.visit would return it. */
+function pageEnd(call: Call, ref: number, source: ScanSource, cursor: number, count: number): number {
+  const hashes: number[] = []
+  source.packed(call, ref, (bytes, start, end) => {
+    const hash = hashBytes(bytes, start, end)
+    if (hash >= cursor) hashes.push(hash)
+    return false
+  })
+  if (hashes.length <= count) return HASHES
+  hashes.sort((a, b) => a - b)
+  const last = hashes[count - 1]!
+  return hashes.find((hash) => hash > last) ?? HASHES
 }

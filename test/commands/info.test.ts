@@ -83,6 +83,15 @@ suite('INFO', () => {
     }
   })
 
+  test('shows the interpreter of scripts before there was one', async (t) => {
+    for (const server of [await startRedis(t), await startTandem(t)]) {
+      const shown = new Map(fields(await info(await connectFor(t, server.port), 'memory')))
+      assert.ok(Number(shown.get('used_memory_vm_eval')) > 0)
+      assert.equal(shown.get('used_memory_lua'), shown.get('used_memory_vm_eval'))
+      assert.equal(shown.get('number_of_cached_scripts'), '0')
+    }
+  })
+
   for (const sections of [
     [],
     ['default'],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { before, suite, test } from 'node:test'
 import { differential, type Step, startPair } from '../support/differential.ts'
 import { comparePropagation, propagated } from '../support/propagation.ts'
+import { startRedis } from '../support/redis.ts'
 import { startTandem } from '../support/tandem.ts'
 import { type Command, connectFor, type RawReply } from '../support/wire.ts'
 import { SET_MAKERS } from './makers-set.ts'
@@ -189,6 +190,45 @@ suite('set commands against redis-server', () => {
     } while (cursor !== '0')
     assert.equal(found.length, 5000)
     assert.equal(new Set(found).size, 5000)
+  })
+
+  test('a set of a few strings is scanned in pages of COUNT, as the table that it is in Redis', async (t) => {
+    const [tandem, redis] = [await startTandem(t), await startRedis(t)]
+    const [wire, peer] = [await connectFor(t, tandem.port), await connectFor(t, redis.port)]
+    const all = Array.from({ length: 65 }, (_, i) => `member:${i}`)
+    for (const server of [wire, peer]) {
+      await server.must('SADD', 'strings', ...all)
+      await server.must('SADD', 'numbers', ...all.map((_, i) => i))
+      const [cursor, first] = (await server.must('SSCAN', 'strings', 0, 'COUNT', 50)) as [string, string[]]
+      assert.notEqual(cursor, '0')
+      assert.ok(first.length >= 50 && first.length < 65)
+      const [end, rest] = (await server.must('SSCAN', 'strings', cursor, 'COUNT', 50)) as [string, string[]]
+      assert.equal(end, '0')
+      assert.deepEqual([...first, ...rest].sort(), [...all].sort())
+      const numbers = (await server.must('SSCAN', 'numbers', 0, 'COUNT', 50)) as [string, string[]]
+      assert.equal(numbers[0], '0')
+      assert.equal(numbers[1].length, 65)
+    }
+  })
+
+  test('a scan goes on through a set that grows from a listpack into a table and is packed again', async (t) => {
+    const tandem = await startTandem(t)
+    const wire = await connectFor(t, tandem.port)
+    const kept = Array.from({ length: 100 }, (_, i) => `kept:${i}`)
+    const others = Array.from({ length: 400 }, (_, i) => `other:${i}`)
+    await wire.must('SADD', 's', ...kept)
+    const found: string[] = []
+    let cursor = '0'
+    for (let page = 0; page === 0 || cursor !== '0'; page++) {
+      const [next, items] = (await wire.must('SSCAN', 's', cursor, 'COUNT', 7, 'MATCH', 'kept:*')) as [string, string[]]
+      cursor = next
+      found.push(...items)
+      if (page === 2) await wire.must('SADD', 's', ...others)
+      if (page !== 5) continue
+      await wire.must('SREM', 's', ...others)
+      await wire.must('RESTORE', 's', 0, String(await wire.must('DUMP', 's')), 'REPLACE')
+    }
+    assert.deepEqual(found.sort(), kept.sort())
   })
 
   test('propagation', async (t) => {

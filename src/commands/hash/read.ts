@@ -163,6 +163,7 @@ const SCAN: ScanSource = {
       call.reply.bulk(entry.bytes, entry.start, entry.end)
     }
   },
+  isPaged: () => false,
 }
 
 export const hget = command({

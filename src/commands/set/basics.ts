@@ -124,6 +124,7 @@ const SCAN: ScanSource = {
       return true
     })
   },
+  isPaged: (call, ref) => call.store.encoding(ref) === ENCODING_LISTPACK,
 }
 
 export const sadd = command({

@@ -62,6 +62,7 @@ const SCAN: ScanSource = {
       return true
     })
   },
+  isPaged: () => false,
 }
 
 export const zcard = command({

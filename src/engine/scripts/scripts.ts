@@ -67,6 +67,13 @@ export class Scripts implements ScriptsHost, ScriptServer {
     this.#engine.log(LOG_LEVELS[level]!, text)
   }
 
+  /** Makes the interpreter of EVAL, so that the first script need not wait for it. redis 7.0.15 server.c initServer */
+  warmUp(): void {
+    const { interpreter } = this.cache
+    const ref = interpreter.compile(Buffer.from('return KEYS'), '@warm_up')
+    if (typeof ref === 'number') interpreter.release(ref)
+  }
+
   // ---- commands/script-host.ts ----------------------------------------------------------------------------------------
 
   get busy(): string | null {

@@ -1,7 +1,7 @@
 /**
  * Sets: one of integers is a sorted array of them (intset.ts), a small one of anything else a listpack, a large one a table.
  * Redis 7.0 has no listpacks for sets and keeps even three short members in a hash table, which is what OBJECT ENCODING
- * tells of both. Here is also what all commands want to read of any set.
+ * tells of both, and why SSCAN pages both. Here is also what all commands want to read of any set.
  */
 import { hashBytes } from '../../bytes/siphash.ts'
 import { IntsetMember, intsetLength, intsetSearch } from '../encodings/intset.ts'
