@@ -131,6 +131,8 @@ export async function run(args: string[]): Promise<void> {
     log('notice', 'oO0OoO0OoO0Oo Tandem is starting oO0OoO0OoO0Oo')
     showProcessTitle(config)
     await tandem.start({ onListening: () => log('notice', banner(tandem)) })
+    // A proxy passes scripts on; a server inside a program may never run one.
+    if (tandem.proxy === null) tandem.engine.scripts.warmUp()
   } catch (error) {
     log('warning', error instanceof Error ? error.message : String(error))
     process.exit(1)

@@ -209,7 +209,6 @@ export class Tandem {
     }
     this.proxy?.start()
     this.replication.syncMode.refresh()
-    if (this.proxy === null) engine.scripts.warmUp()
     if (this.port > 0) log('notice', 'Ready to accept connections')
     if (config.get('unixsocket') !== '') {
       log('notice', `The server is now ready to accept connections at ${config.get('unixsocket')}`)
