@@ -1,7 +1,8 @@
 /**
- * The scripts of EVAL and SCRIPT LOAD by their SHA1, compiled, and the interpreter that they run in: it is made when a server
- * starts or the first script comes, and made anew by SCRIPT FLUSH, or when one script made its memory grow beyond reason (memory of
- * WebAssembly does not shrink). Scripts are then compiled again when they are next used. redis 7.0.15 eval.c
+ * The scripts of EVAL and SCRIPT LOAD by their SHA1, compiled, and the interpreter that they run in: it is made when the
+ * program starts, elsewhere when the first script comes, and made anew by SCRIPT FLUSH, or when one script made its memory
+ * grow beyond reason (memory of WebAssembly does not shrink). Scripts are then compiled again when they are next used. redis
+ * 7.0.15 eval.c
  */
 import { createHash } from 'node:crypto'
 import { Interpreter } from '../../lua/interpreter.ts'
