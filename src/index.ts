@@ -4,9 +4,10 @@ import type { Replica } from './embedded/replica.ts'
 import { type CreateReplicaOptions, openReplica } from './open-replica.ts'
 import { Tandem } from './tandem.ts'
 
+export type { Argument } from './embedded/call-request.ts'
 export type { Change, ChangeListener } from './embedded/changes.ts'
-export type { Argument, Value } from './embedded/reader.ts'
 export type { Replica, ScanOptions, Scored } from './embedded/replica.ts'
+export type { Value } from './embedded/reply-value.ts'
 export type { CreateReplicaOptions } from './open-replica.ts'
 
 export interface ServerHandle {

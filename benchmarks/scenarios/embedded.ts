@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Replica } from '../../src/index.ts'
 import type { Effort } from '../run.ts'
 import { keyName, loadKeys, redisBenchmark } from '../support/load.ts'
 import { median, type Row } from '../support/report.ts'
@@ -58,24 +59,11 @@ export async function embedded(effort: Effort): Promise<Row[]> {
     const applied: number[] = []
     // The first is not counted: the writer starts, compilers settle.
     for (let round = -1; round < effort.rounds; round++) {
-      const began = performance.now()
-      const from = replica.offset
-      let reads = 0
-      let found = 0
-      let reading = 0
-      while (performance.now() - began < effort.milliseconds / 2) {
-        const started = performance.now()
-        for (let i = 0; i < READS_AT_ONCE; i++) if (replica.get(nameOf((reads++ * 7919) % KEYS)) !== null) found++
-        reading += performance.now() - started
-        // The link is read between the turns.
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-      if (found !== reads) throw new Error(`${reads - found} of ${reads} keys were not found`)
+      const found = await readFor(replica, effort.milliseconds / 2, nameOf)
       if (round < 0) continue
-      const seconds = (performance.now() - began) / 1000
-      rates.push(reads / seconds)
-      readingRates.push((reads / reading) * 1000)
-      applied.push((replica.offset - from) / WRITE_BYTES / seconds)
+      rates.push(found.reads / found.seconds)
+      readingRates.push(found.reads / found.readingSeconds)
+      applied.push(found.writes / found.seconds)
     }
     rows.push(row(what, median(applied), median(rates)))
     rows.push(row(`${what} (a second of reading)`, median(applied), median(readingRates)))
@@ -85,4 +73,22 @@ export async function embedded(effort: Effort): Promise<Row[]> {
   await replica.close()
   await redis.stop()
   return rows
+}
+
+/** Reads all keys in turns, between which the link is read. */
+async function readFor(replica: Replica, milliseconds: number, nameOf: (i: number) => string) {
+  const began = performance.now()
+  const from = replica.offset
+  let reads = 0
+  let found = 0
+  let reading = 0
+  while (performance.now() - began < milliseconds) {
+    const started = performance.now()
+    for (let i = 0; i < READS_AT_ONCE; i++) if (replica.get(nameOf((reads++ * 7919) % KEYS)) !== null) found++
+    reading += performance.now() - started
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (found !== reads) throw new Error(`${reads - found} of ${reads} keys were not found`)
+  const writes = (replica.offset - from) / WRITE_BYTES
+  return { reads, writes, seconds: (performance.now() - began) / 1000, readingSeconds: reading / 1000 }
 }

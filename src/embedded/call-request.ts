@@ -1,12 +1,11 @@
 /** The request of a call from inside the process: one buffer and one object, filled anew for each. */
+import { UTF8_MAX, writeUtf8 } from '../bytes/utf8.ts'
 import { Request } from '../resp/request.ts'
 
 /** What a command may be given. Numbers are sent as their decimal text. */
 export type Argument = string | number | Buffer
 
 const ROOM = 4096
-/** UTF-8 takes so many bytes for a unit of UTF-16 at most. */
-const UTF8_MAX = 3
 
 export class CallRequest {
   #request = new Request()
@@ -34,19 +33,8 @@ export class CallRequest {
   }
 
   #addText(text: string): void {
-    const { length } = text
-    this.#makeRoom(length * UTF8_MAX)
-    const buf = this.#buf
-    const start = this.#end
-    for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i)
-      if (code > 127) {
-        this.#end = start + buf.write(text, start, 'utf8')
-        return
-      }
-      buf[start + i] = code
-    }
-    this.#end = start + length
+    this.#makeRoom(text.length * UTF8_MAX)
+    this.#end = writeUtf8(this.#buf, this.#end, text)
   }
 
   #addBytes(bytes: Uint8Array): void {

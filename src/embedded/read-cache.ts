@@ -53,7 +53,7 @@ export class ReadCache {
       throw new RangeError(`readCache.maxEntries has to be a whole number from 0 to ${MAX_ENTRIES}`)
     if (!Number.isSafeInteger(maxBytes) || maxBytes < 0)
       throw new RangeError('readCache.maxBytes has to be a whole number, 0 or more')
-    this.#maxEntries = maxBytes === 0 ? 0 : maxEntries
+    this.#maxEntries = maxEntries
     this.#maxBytes = maxBytes
   }
 

@@ -4,6 +4,7 @@
  * give. Nothing here waits: a call is over when it returns.
  */
 import { hashBytes } from '../bytes/siphash.ts'
+import { UTF8_MAX, writeUtf8 } from '../bytes/utf8.ts'
 import { Client, type Transport } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
 import { FLAG_BLOCKING, FLAG_READONLY } from '../commands/define.ts'
@@ -15,10 +16,8 @@ import { type Argument, CallRequest } from './call-request.ts'
 import type { ReadCache } from './read-cache.ts'
 import { ReplyValue, type Value } from './reply-value.ts'
 
-export type { Argument, Value }
-
 const CLIENT_ID = -2
-const KEY_ROOM = 1024
+const KEY_ROOM = 1024 * UTF8_MAX
 
 const nowhere: Transport = {
   remoteAddress: 'embedded:0',
@@ -104,22 +103,11 @@ export class Reader {
       this.#keyLength = key.length
       return key
     }
-    const { length } = key
-    let bytes = this.#key
-    if (length <= KEY_ROOM) {
-      for (let i = 0; i < length; i++) {
-        const code = key.charCodeAt(i)
-        if (code > 127) {
-          bytes = Buffer.from(key, 'utf8')
-          this.#keyLength = bytes.length
-          return bytes
-        }
-        bytes[i] = code
-      }
-      this.#keyLength = length
-      return bytes
+    if (key.length * UTF8_MAX <= KEY_ROOM) {
+      this.#keyLength = writeUtf8(this.#key, 0, key)
+      return this.#key
     }
-    bytes = Buffer.from(key, 'utf8')
+    const bytes = Buffer.from(key, 'utf8')
     this.#keyLength = bytes.length
     return bytes
   }

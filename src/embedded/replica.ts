@@ -7,10 +7,12 @@ import type { Config } from '../config/config.ts'
 import { NOTIFY_ALL } from '../config/units.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Replication } from '../replication/replication.ts'
+import type { Argument } from './call-request.ts'
 import { type ChangeListener, Changes } from './changes.ts'
 import { Offsets } from './offsets.ts'
 import type { ReadCache } from './read-cache.ts'
-import { type Argument, Reader, type Value } from './reader.ts'
+import { Reader } from './reader.ts'
+import type { Value } from './reply-value.ts'
 import { parseUpstream, type Upstream, UpstreamClient } from './upstream-client.ts'
 
 const CAUGHT_UP_TIMEOUT_MS = 10_000

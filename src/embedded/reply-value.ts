@@ -1,8 +1,8 @@
 /**
  * A reply as JavaScript values instead of bytes: what a command writes becomes at once what a client library would make of
- * its RESP2. Commands know no difference, so this has every method of the writer that a read can call.
+ * its RESP2. Commands know no difference: what the writer makes of others of its own methods in RESP2 (numbers, texts) is
+ * inherited, and all that writes bytes is done here.
  */
-import { formatDouble17 } from '../bytes/doubles.ts'
 import { ReplyWriter } from '../resp/reply-writer.ts'
 
 /** A reply as ioredis gives it: RESP2's types, bulk strings as text or as Buffers. */
@@ -72,9 +72,7 @@ export class ReplyValue extends ReplyWriter {
   }
 
   override error(text: string): void {
-    const line = /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text
-    this.errors++
-    this.lastError = line
+    const line = this.countError(text)
     if (this.#arrays.length > 0) this.#forgetArrays()
     this.#value = new ReplyError(Buffer.from(line, 'latin1').toString('utf8'))
   }
@@ -94,18 +92,6 @@ export class ReplyValue extends ReplyWriter {
 
   override bulkString(text: string): void {
     this.#put(this.#text(text))
-  }
-
-  override bulkUtf8(text: string): void {
-    this.#put(this.asBuffers ? Buffer.from(text, 'utf8') : text)
-  }
-
-  override bulkInteger(n: number | bigint): void {
-    this.#put(this.#text(String(n)))
-  }
-
-  override verbatim(text: string): void {
-    this.bulkUtf8(text)
   }
 
   override nullBulk(): void {
@@ -139,18 +125,6 @@ export class ReplyValue extends ReplyWriter {
 
   override attribute(): void {
     throw new Error('RESP2 has no attributes')
-  }
-
-  override boolean(value: boolean): void {
-    this.#put(value ? 1 : 0)
-  }
-
-  override double(x: number): void {
-    this.bulkString(formatDouble17(x))
-  }
-
-  override bigNumber(text: string): void {
-    this.bulkString(text)
   }
 
   override raw(): void {

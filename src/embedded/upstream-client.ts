@@ -5,7 +5,8 @@
  */
 import type { Redis } from 'ioredis'
 import type { Tls } from '../tls/dial.ts'
-import type { Argument, Value } from './reader.ts'
+import type { Argument } from './call-request.ts'
+import type { Value } from './reply-value.ts'
 
 export interface Upstream {
   readonly host: string

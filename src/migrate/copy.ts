@@ -1,5 +1,7 @@
 /** The live copy of the source in this process, as a migration reads it: keys in order of SCAN, one key as DUMP gives it. */
-import { type Argument, Reader, type Value } from '../embedded/reader.ts'
+import type { Argument } from '../embedded/call-request.ts'
+import { Reader } from '../embedded/reader.ts'
+import type { Value } from '../embedded/reply-value.ts'
 import type { Engine } from '../engine/engine.ts'
 import { dumpValue } from '../rdb/dump-payload.ts'
 import { NO_EXPIRE, TYPE_NAMES } from '../store/record.ts'

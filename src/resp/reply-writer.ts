@@ -74,12 +74,18 @@ export class ReplyWriter {
 
   /** `text` carries its code, as in 'ERR syntax error'. Line breaks become spaces, as in Redis. */
   error(text: string): void {
-    const line = /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text
-    this.errors++
-    this.lastError = line
+    const line = this.countError(text)
     if (this.#muted) return
     const bytes = Buffer.from(`-${line}\r\n`, 'latin1')
     this.raw(bytes)
+  }
+
+  /** The line that tells this error. */
+  protected countError(text: string): string {
+    const line = /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, ' ') : text
+    this.errors++
+    this.lastError = line
+    return line
   }
 
   integer(n: number | bigint): void {

@@ -56,10 +56,10 @@ class Refused extends Error {}
 export class TlsContexts {
   /** For what is accepted: checked, and the same object until it changes. Null until TLS has been configured. */
   server: SecureContextOptions | null = null
-  /** What `client` is made of: for another thread, which cannot be given that. Null until TLS has been configured. */
+  /** For connections to other servers; null until TLS has been configured. */
+  client: SecureContext | null = null
+  /** What that is made of: for another thread, which cannot be given a context. */
   clientOptions: SecureContextOptions | null = null
-  #general: SecureContext | null = null
-  #client: SecureContext | null = null
   readonly #config: Config
   readonly #log: TlsLog
 
@@ -74,11 +74,6 @@ export class TlsContexts {
     return config.get('tls-port') > 0 || config.get('tls-replication') || config.get('tls-cluster')
   }
 
-  /** For connections to other servers; null until TLS has been configured. */
-  get client(): SecureContext | null {
-    return this.#client ?? this.#general
-  }
-
   /** Takes over what the directives say now; false if that cannot be, and then all is as before. */
   configure(): boolean {
     const config = this.#config
@@ -87,10 +82,9 @@ export class TlsContexts {
       const server = this.#options('tls-cert-file', 'tls-key-file', 'tls-key-file-pass', true)
       const general = this.#create(server)
       const hasClient = config.get('tls-client-cert-file') !== '' && config.get('tls-client-key-file') !== ''
-      const client = hasClient ? this.#clientOptions() : null
-      this.#client = client === null ? null : this.#create(client)
-      this.#general = general
-      this.clientOptions = client ?? server
+      const clientOptions = hasClient ? this.#readClientOptions() : server
+      this.client = hasClient ? this.#create(clientOptions) : general
+      this.clientOptions = clientOptions
       this.server = server
       return true
     } catch (error) {
@@ -123,7 +117,7 @@ export class TlsContexts {
   forUrl(): SecureContext | null {
     const config = this.#config
     try {
-      if (config.get('tls-client-cert-file') !== '') return this.#create(this.#clientOptions())
+      if (config.get('tls-client-cert-file') !== '') return this.#create(this.#readClientOptions())
       return this.#create(this.#options('tls-cert-file', 'tls-key-file', 'tls-key-file-pass', false))
     } catch (error) {
       if (!(error instanceof Refused)) throw error
@@ -131,7 +125,7 @@ export class TlsContexts {
     }
   }
 
-  #clientOptions(): SecureContextOptions {
+  #readClientOptions(): SecureContextOptions {
     return this.#options('tls-client-cert-file', 'tls-client-key-file', 'tls-client-key-file-pass', false)
   }
 

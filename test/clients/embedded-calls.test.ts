@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import RedisParser from 'redis-parser'
-import { createReplica, type Replica } from '../../src/index.ts'
+import type { Replica } from '../../src/index.ts'
 import { fileCleanup } from '../support/cleanup.ts'
 import { picker } from '../support/crossing-writes.ts'
+import { errorText, replicaOf, told } from '../support/embedded.ts'
 import { startRedis } from '../support/redis.ts'
 import { type Command, connect, type Wire } from '../support/wire.ts'
 
@@ -88,32 +89,20 @@ const WORDS = (
 function parsed(raw: Buffer, returnBuffers: boolean): unknown {
   let value: unknown
   const take = (found: unknown) => {
-    value = found
+    value = found instanceof Error ? errorText(found) : found
   }
   new RedisParser({ returnBuffers, returnReply: take, returnError: take, returnFatalError: take }).execute(raw)
   return value
-}
-
-function told(read: () => unknown): unknown {
-  try {
-    return read()
-  } catch (error) {
-    return error
-  }
-}
-
-/** Errors by their text. */
-function plain(value: unknown): unknown {
-  return value instanceof Error ? `error: ${value.message}` : value
 }
 
 async function compare(wire: Wire, replica: Replica, command: Command): Promise<boolean> {
   const [name, ...args] = command as [string, ...string[]]
   const { raw } = await wire.sendRaw(command.map((arg) => Buffer.from(arg as string)))
   const where = command.join(' ')
-  const own = plain(told(() => replica.call(name, ...args)))
-  assert.deepEqual(own, plain(parsed(raw, false)), where)
-  assert.deepEqual(plain(told(() => replica.callBuffer(name, ...args))), plain(parsed(raw, true)), where)
+  const own = told(() => replica.call(name, ...args))
+  assert.deepEqual(own, parsed(raw, false), where)
+  const ownBytes = told(() => replica.callBuffer(name, ...args))
+  assert.deepEqual(ownBytes, parsed(raw, true), where)
   return !String(own).startsWith('error:')
 }
 
@@ -121,9 +110,7 @@ async function start(): Promise<{ wire: Wire; replica: Replica }> {
   const redis = await startRedis(file)
   const wire = await connect(redis.port)
   for (const command of FILL) await wire.must(...command)
-  const replica = await createReplica({ from: `redis://127.0.0.1:${redis.port}` })
-  file.after(() => replica.close())
-  return { wire, replica }
+  return { wire, replica: await replicaOf(file, `redis://127.0.0.1:${redis.port}`) }
 }
 
 describe('call() of an embedded replica', () => {

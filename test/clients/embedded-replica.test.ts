@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { describe, it, type TestContext } from 'node:test'
-import { type Change, createReplica, createServer, type Replica } from '../../src/index.ts'
+import { describe, it } from 'node:test'
+import { type Change, createReplica, createServer } from '../../src/index.ts'
 import { fileCleanup } from '../support/cleanup.ts'
+import { replicaOf } from '../support/embedded.ts'
 import { startRedis } from '../support/redis.ts'
 import { startRelay } from '../support/relay.ts'
 import { wires } from '../support/replicas.ts'
@@ -12,12 +13,6 @@ import { waitUntil } from '../support/wait-until.ts'
 import { connect, type Wire } from '../support/wire.ts'
 
 const file = fileCleanup()
-
-async function replicaOf(t: TestContext, from: string): Promise<Replica> {
-  const replica = await createReplica({ from })
-  t.after(() => replica.close())
-  return replica
-}
 
 describe('an embedded replica', () => {
   it('answers typed reads of every type from its own memory', async (t) => {

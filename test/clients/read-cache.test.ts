@@ -7,6 +7,7 @@ import { createReplica } from '../../src/index.ts'
 import { NO_EXPIRE } from '../../src/store/record.ts'
 import { fileCleanup } from '../support/cleanup.ts'
 import { type Pick, picker } from '../support/crossing-writes.ts'
+import { replicaOf, told } from '../support/embedded.ts'
 import { startRedis } from '../support/redis.ts'
 import { connect } from '../support/wire.ts'
 
@@ -150,15 +151,7 @@ describe('get() of an embedded replica', () => {
     const pick = picker(SEED)
     const redis = await startRedis(file)
     const wire = await connect(redis.port)
-    const replica = await createReplica({ from: `redis://127.0.0.1:${redis.port}` })
-    t.after(() => replica.close())
-    const told = (read: () => unknown): string => {
-      try {
-        return `${read()}`
-      } catch (error) {
-        return (error as Error).message
-      }
-    }
+    const replica = await replicaOf(t, `redis://127.0.0.1:${redis.port}`)
     let kept = 0
     for (let round = 0; round < 1500; round++) {
       for (const args of change(pick, round)) await wire.send(...args.map((arg) => Buffer.from(`${arg}`)))
@@ -190,11 +183,8 @@ describe('get() of an embedded replica', () => {
       await wire.must('SET', 'other', value)
     }
     for (const load of ['swapdb', 'disabled']) {
-      const replica = await createReplica({
-        from: `redis://127.0.0.1:${first.port}`,
-        directives: { 'repl-diskless-load': load, 'repl-guard-shrink': 0 },
-      })
-      t.after(() => replica.close())
+      const directives = { 'repl-diskless-load': load, 'repl-guard-shrink': 0 }
+      const replica = await replicaOf(t, `redis://127.0.0.1:${first.port}`, { directives })
       for (let i = 0; i < 50; i++) replica.get('key')
       assert.equal(replica.readCache.entries, 1)
       await replica.follow(`redis://127.0.0.1:${second.port}`)
@@ -208,8 +198,7 @@ describe('get() of an embedded replica', () => {
     const wire = await connect(redis.port)
     await wire.must('SET', 'key', 'value')
     const from = `redis://127.0.0.1:${redis.port}`
-    const replica = await createReplica({ from, readCache: { maxEntries: 0 } })
-    t.after(() => replica.close())
+    const replica = await replicaOf(t, from, { readCache: { maxEntries: 0 } })
     for (let i = 0; i < 50; i++) assert.equal(replica.get('key'), 'value')
     assert.deepEqual(replica.readCache, { entries: 0, bytes: 0 })
     await assert.rejects(createReplica({ from, readCache: { maxBytes: -1 } }), /readCache.maxBytes/)

@@ -3,21 +3,16 @@
  * redis-server and to a Tandem; certificates that are not accepted on either side.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { authority, tlsArgs } from '../support/certificates.ts'
+import { tlsArgs, trustedAndStrangers } from '../support/certificates.ts'
 import { fileCleanup } from '../support/cleanup.ts'
 import { freePort } from '../support/ports.ts'
 import { field } from '../support/replicas.ts'
 import { type ServerKind, startServer } from '../support/tandem.ts'
-import { type Command, connect, connectTls, type Wire } from '../support/wire.ts'
+import { type Command, connect, type Wire } from '../support/wire.ts'
 
 const file = fileCleanup()
-const trusted = authority(file)
-const strangers = authority(file, 'strangers')
-const pair = trusted.issue('server')
-const client = trusted.issue('client', { usage: 'clientAuth' })
-const stranger = strangers.issue('stranger')
+const { trusted, strangers, pair, client, stranger } = trustedAndStrangers(file)
 
 interface Secured {
   readonly plain: Wire
@@ -97,9 +92,6 @@ describe('MIGRATE by TLS', () => {
     assert.equal(await source.send('MIGRATE', '127.0.0.1', tlsPort, 'key:2', 0, 2000), 'OK')
     await source.must('CONFIG', 'SET', 'tls-cluster', 'no')
     assert.equal(await source.send('MIGRATE', '127.0.0.1', target.port, 'key:3', 0, 2000), 'OK')
-    const options = { ca: readFileSync(trusted.ca), cert: readFileSync(client.cert), key: readFileSync(client.key) }
-    const secured = await connectTls(tlsPort, options)
-    file.after(() => secured.close())
-    assert.deepEqual(await secured.send('MGET', 'key:1', 'key:2', 'key:3'), ['x', 'x', 'x'])
+    assert.deepEqual(await target.send('MGET', 'key:1', 'key:2', 'key:3'), ['x', 'x', 'x'])
   })
 })

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
-import { authority, tlsArgs } from '../support/certificates.ts'
+import { tlsArgs, trustedAndStrangers } from '../support/certificates.ts'
 import { fileCleanup } from '../support/cleanup.ts'
 import { freePort } from '../support/ports.ts'
 import { startRedis } from '../support/redis.ts'
@@ -16,11 +16,7 @@ import { waitUntil } from '../support/wait-until.ts'
 import { connectFor, connectTls, isError, type Wire } from '../support/wire.ts'
 
 const file = fileCleanup()
-const trusted = authority(file)
-const strangers = authority(file, 'strangers')
-const pair = trusted.issue('server')
-const client = trusted.issue('client', { usage: 'clientAuth' })
-const stranger = strangers.issue('stranger')
+const { trusted, strangers, pair, client, stranger } = trustedAndStrangers(file)
 
 function options(own: { cert: string; key: string } | null): ConnectionOptions {
   const ca = readFileSync(trusted.ca)

@@ -53,6 +53,19 @@ export function authority(t: Cleanup, name = 'authority'): Authority {
   return new Authority(dir, name)
 }
 
+/** Who is known to each other, and who is not: two authorities, a server and a client of the first one, one of the other. */
+export function trustedAndStrangers(t: Cleanup) {
+  const trusted = authority(t)
+  const strangers = authority(t, 'strangers')
+  return {
+    trusted,
+    strangers,
+    pair: trusted.issue('server'),
+    client: trusted.issue('client', { usage: 'clientAuth' }),
+    stranger: strangers.issue('stranger'),
+  }
+}
+
 /** What a server of either kind is told to speak TLS, beside tls-port. */
 export function tlsArgs(ca: string, { cert, key }: KeyPair): string[] {
   return ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', ca]
