@@ -133,6 +133,7 @@ export class Tandem {
     }
     syncMode.onChange()
     const feedReplicas = replication.stream.onBytes
+    clients.stream = replication.stream
     const { proxy } = this
     if (proxy !== null) clients.onBatchEnd = () => proxy.batchEnded()
     replication.stream.onBytes = () => {

@@ -1,7 +1,8 @@
 /**
  * The stream of writes: what executors feed, written once into the backlog. Requests that lie behind each other in the
  * read buffer (a pipeline of writes) are copied as one piece at the end of the batch: `feed` only remembers the range,
- * and a microtask copies it before the buffer is used again. Replicas are woken once per turn of the event loop.
+ * and the batch's end copies it before the buffer is used again; outside of batches a microtask does. Replicas are woken
+ * once per turn of the event loop.
  */
 import type { StreamSink } from '../engine/execute.ts'
 import { Backlog } from './backlog.ts'
@@ -21,6 +22,8 @@ export class ReplicationStream implements StreamSink {
   held: () => number = () => Number.POSITIVE_INFINITY
   /** Bytes of the last whole minute of writing, per second: what repl-backlog-size adapts to. */
   bytesPerSecond = 0
+  /** Whoever runs a batch of requests sets this before, and calls flush() behind it: a microtask for each costs more. */
+  isInBatch = false
 
   #history: History
   #database = UNKNOWN_DATABASE
@@ -79,7 +82,7 @@ export class ReplicationStream implements StreamSink {
       this.#buf = bytes
       this.#start = start
       this.#end = end
-      if (!this.#copyQueued) {
+      if (!this.#copyQueued && !this.isInBatch) {
         this.#copyQueued = true
         queueMicrotask(this.#flushQueued)
       }

@@ -24,7 +24,9 @@ export class Clients implements ClientsHost {
   /** Whose batch is running. */
   current: Client | null = null
   /** Called after each batch of requests, before the shared read buffer is used again. */
-  onBatchEnd: () => void = () => {}
+  onBatchEnd: (() => void) | null = null
+  /** What batches write is fed to it. */
+  stream: { isInBatch: boolean; flush(): void } | null = null
   /** Called before replies leave: what they acknowledge must be in the append-only file. */
   beforeReplies: () => void = () => {}
   /** Null while no reply has to wait for replicas. */
@@ -102,8 +104,18 @@ export class Clients implements ClientsHost {
     for (const connection of connections) connection.flush()
   }
 
+  beginBatch(client: Client): void {
+    this.current = client
+    if (this.stream !== null) this.stream.isInBatch = true
+  }
+
   endBatch(): void {
-    this.onBatchEnd()
+    if (this.stream !== null) {
+      this.stream.isInBatch = false
+      this.stream.flush()
+    }
+    this.onBatchEnd?.()
+    this.current = null
   }
 
   /** The link to the primary is a client as well, for CLIENT LIST and CLIENT KILL. */

@@ -12,6 +12,7 @@ import { COMPLETE, FAILED, INCOMPLETE, type RequestParser } from '../resp/reques
 import { Unfinished } from '../resp/unfinished.ts'
 import type { CountedMemory } from './client-memory.ts'
 import type { Clients } from './clients.ts'
+import { Outlet } from './outlet.ts'
 import { SyncOutput } from './sync-output.ts'
 
 /** More than this does not wait for the end of the turn. */
@@ -44,10 +45,18 @@ export class Connection implements Transport {
   #out: Buffer[] | null = null
   #outBytes = 0
   #waits: SyncOutput | null = null
+  #outlet: Outlet
 
-  constructor(clients: Clients, socket: Socket, addresses: { remote: string; local: string; fd: number }) {
+  /** `isPlain`: the socket's handle is one of the operating system's, without TLS. */
+  constructor(
+    clients: Clients,
+    socket: Socket,
+    addresses: { remote: string; local: string; fd: number },
+    isPlain: boolean,
+  ) {
     this.#clients = clients
     this.socket = socket
+    this.#outlet = new Outlet(socket, isPlain)
     this.remoteAddress = addresses.remote
     this.localAddress = addresses.local
     this.fd = addresses.fd
@@ -61,7 +70,7 @@ export class Connection implements Transport {
 
   get pendingBytes(): number {
     const held = this.#waits === null ? 0 : this.#waits.bytes
-    return this.socket.writableLength + this.#outBytes + this.#outText.length + held
+    return this.#outlet.pendingBytes + this.#outBytes + this.#outText.length + held
   }
 
   /** Replies that wait for replicas; made when the first may have to. */
@@ -162,8 +171,7 @@ export class Connection implements Transport {
 
   onDrained(callback: () => void): void {
     this.flush()
-    if (this.socket.writableLength === 0) setImmediate(callback)
-    else this.socket.once('drain', callback)
+    this.#outlet.onDrained(callback)
   }
 
   /** Hands everything to the socket. */
@@ -176,21 +184,17 @@ export class Connection implements Transport {
     if (this.#closed) return
     this.#clients.beforeReplies()
     const { stats } = this.#clients.engine
-    const { socket } = this
+    const outlet = this.#outlet
     if (buffers === null) {
       if (text === '') return
       stats.netOutputBytes += text.length
-      socket.write(text, 'latin1')
+      outlet.writeText(text)
     } else {
       if (text !== '') buffers.unshift(Buffer.from(text, 'latin1'))
-      if (buffers.length > 1) socket.cork()
-      for (const bytes of buffers) {
-        stats.netOutputBytes += bytes.length
-        socket.write(bytes)
-      }
-      if (buffers.length > 1) socket.uncork()
+      for (const bytes of buffers) stats.netOutputBytes += bytes.length
+      outlet.writeBuffers(buffers)
     }
-    if (socket.writableLength > 0) {
+    if (outlet.pendingBytes > 0) {
       this.#clients.checkOutput(this)
       this.#clients.recount(this)
     } else if (this.countedBytes > 0) {
@@ -216,7 +220,7 @@ export class Connection implements Transport {
     }
     if (this.#running || (this.#waits?.isHolding ?? false)) return
     this.flush()
-    this.socket.end(() => this.socket.destroy())
+    this.#outlet.end()
   }
 
   #runPending(): void {
@@ -260,14 +264,13 @@ export class Connection implements Transport {
     reply.muted = false
     reply.limit = this.#clients.replyLimit(this)
     this.#running = true
-    this.#clients.current = client
+    this.#clients.beginBatch(client)
     this.#clients.memory.running = this
     try {
       run(reply)
     } finally {
       engine.executor.endRun()
       this.#clients.endBatch()
-      this.#clients.current = null
       this.#clients.memory.running = null
       this.#running = false
       reply.muted = false

@@ -135,7 +135,7 @@ export class Listener {
     let connection: Connection
     const received = (length: number) => connection.receive(this.#buffer, length)
     const socket = this.#tls === null ? this.#rehandle(accepted, received) : accepted
-    connection = new Connection(this.#clients, socket, addresses)
+    connection = new Connection(this.#clients, socket, addresses, socket !== accepted)
     connection.client.isUnixSocket = isUnix
     if (socket === accepted) {
       socket.on('data', (chunk) => connection.receive(chunk, chunk.length))
