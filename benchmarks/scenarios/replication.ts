@@ -81,29 +81,57 @@ export async function applyRate(effort: Effort): Promise<Row[]> {
 }
 
 /** Of servers that have just been started: compilers settle, tables grow. */
-const WARM_UP_MS = 8000
+const WARM_UP_MS = 20_000
 
-/** Age of a heartbeat read at the replica under 20,000 writes a second: both roles by the same server; medians of the rounds. */
+/**
+ * Age of a heartbeat, read at replicas under 20,000 writes a second. Of groups of one kind of server, in turns; and of one
+ * primary with a replica of each kind, of which the same heartbeats are read alternately. Medians of the rounds.
+ */
 export async function lag(effort: Effort): Promise<Row[]> {
-  const found: Record<Kind, Latencies[]> = { redis: [], tandem: [] }
+  const alone: Record<Kind, Latencies[]> = { redis: [], tandem: [] }
+  const together: Record<Kind, Record<Kind, Latencies>[]> = { redis: [], tandem: [] }
   for (let round = 0; round < effort.rounds; round++) {
-    for (const kind of KINDS) found[kind].push(await lagOf(kind, effort.milliseconds))
+    for (const kind of KINDS) alone[kind].push((await lagOf(kind, [kind], effort.milliseconds))[kind])
+    // Who is fed first changes with the rounds.
+    const replicas = round % 2 === 0 ? KINDS : KINDS.toReversed()
+    for (const kind of KINDS) together[kind].push(await lagOf(kind, replicas, effort.milliseconds))
   }
-  return (['p50', 'p99', 'max'] as const).map((part) => ({
-    scenario: `lag at 20,000 writes/s, ${part}`,
-    unit: 'ms',
-    redis: median(found.redis.map((latencies) => latencies[part])),
-    tandem: median(found.tandem.map((latencies) => latencies[part])),
-    higherIsBetter: false,
-  }))
+  const rows: Row[] = []
+  const add = (scenario: string, redis: Latencies[], tandem: Latencies[]) => {
+    for (const part of ['p50', 'p99', 'max'] as const) {
+      const of = (latencies: Latencies[]) => median(latencies.map((one) => one[part]))
+      rows.push({
+        scenario: `${scenario}, ${part}`,
+        unit: 'ms',
+        redis: of(redis),
+        tandem: of(tandem),
+        higherIsBetter: false,
+      })
+    }
+  }
+  add('lag at 20,000 writes/s', alone.redis, alone.tandem)
+  for (const kind of KINDS) {
+    const of = (replica: Kind) => together[kind].map((round) => round[replica])
+    add(`lag of replicas of one ${kind === 'redis' ? 'redis-server' : 'Tandem'}`, of('redis'), of('tandem'))
+  }
+  return rows
 }
 
-async function lagOf(kind: Kind, milliseconds: number): Promise<Latencies> {
-  const primary = await startServer(kind)
-  const replica = await startServer(kind)
-  await follow(replica.port, primary.port)
+async function lagOf(
+  kind: Kind,
+  replicaKinds: readonly Kind[],
+  milliseconds: number,
+): Promise<Record<Kind, Latencies>> {
+  const primary = await startServer(kind, ['--repl-diskless-sync-delay', '0'])
+  const servers = [primary]
+  const readers: { kind: Kind; client: Client; ages: number[] }[] = []
+  for (const replicaKind of replicaKinds) {
+    const replica = await startServer(replicaKind)
+    servers.push(replica)
+    await follow(replica.port, primary.port)
+    readers.push({ kind: replicaKind, client: await Client.open(replica.port), ages: [] })
+  }
   const writer = await Client.open(primary.port)
-  const reader = await Client.open(replica.port)
   writer.socket.removeAllListeners('data')
   writer.socket.resume()
   let n = 0
@@ -115,16 +143,20 @@ async function lagOf(kind: Kind, milliseconds: number): Promise<Latencies> {
     writer.socket.write(text + encode(['SET', 'heartbeat', String(performance.now())]))
   }, 1)
   await pause(WARM_UP_MS)
-  const ages: number[] = []
   while (performance.now() - start < WARM_UP_MS + milliseconds) {
-    const beat = Number(await reader.ask('GET', 'heartbeat'))
-    ages.push(performance.now() - beat)
-    await pause(1)
+    for (const { client, ages } of readers) {
+      const beat = Number(await client.ask('GET', 'heartbeat'))
+      ages.push(performance.now() - beat)
+      await pause(1)
+    }
   }
   clearInterval(timer)
   writer.close()
-  reader.close()
-  await primary.stop()
-  await replica.stop()
-  return summary(ages)
+  const found = {} as Record<Kind, Latencies>
+  for (const { kind: replicaKind, client, ages } of readers) {
+    client.close()
+    found[replicaKind] = summary(ages)
+  }
+  for (const server of servers) await server.stop()
+  return found
 }
