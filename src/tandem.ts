@@ -139,6 +139,8 @@ export class Tandem {
     replication.stream.onBytes = () => {
       aof.file.beforeReplies()
       feedReplicas()
+      // Not a turn later: it would be what replicas are behind.
+      clients.flushAll()
       proxy?.applied()
     }
     replication.onPartApplied = () => proxy?.applied()

@@ -16,8 +16,10 @@ export class ReplicationStream implements StreamSink {
   /** What a primary's stream changed goes on as its own bytes, unless several are merged. */
   takesApplied = false
   backlog: Backlog | null = null
-  /** Called once a turn when there are new bytes. */
+  /** Called once a turn when there are new bytes, or wake() was. */
   onBytes: () => void = () => {}
+  /** Called before that: what it feeds goes with those bytes. */
+  beforeBytes: () => void = () => {}
   /** The offset from which on sockets of replicas may still refer to the backlog's bytes. */
   held: () => number = () => Number.POSITIVE_INFINITY
   /** Bytes of the last whole minute of writing, per second: what repl-backlog-size adapts to. */
@@ -100,7 +102,7 @@ export class ReplicationStream implements StreamSink {
     this.flush()
     this.#history.offset += end - start
     this.backlog?.append(bytes, start, end)
-    this.#wake()
+    this.wake()
   }
 
   /** A command of the stream's own: PING, REPLCONF GETACK. They do not select a database. */
@@ -110,7 +112,7 @@ export class ReplicationStream implements StreamSink {
     this.#controlEnd = this.offset + bytes.length
     this.#history.offset += bytes.length
     this.backlog?.append(bytes, 0, bytes.length)
-    this.#wake()
+    this.wake()
   }
 
   /** Copies what was fed into the backlog. */
@@ -125,7 +127,7 @@ export class ReplicationStream implements StreamSink {
   #copy(): void {
     this.backlog?.append(this.#buf, this.#start, this.#end)
     this.#start = this.#end
-    this.#wake()
+    this.wake()
   }
 
   #select(database: number): void {
@@ -140,10 +142,12 @@ export class ReplicationStream implements StreamSink {
     this.backlog?.append(bytes, 0, bytes.length)
   }
 
-  #wake(): void {
+  /** onBytes() this turn. */
+  wake(): void {
     if (this.#wakeQueued) return
     this.#wakeQueued = true
     setImmediate(() => {
+      this.beforeBytes()
       this.#wakeQueued = false
       this.#sample()
       this.onBytes()

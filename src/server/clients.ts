@@ -95,10 +95,10 @@ export class Clients implements ClientsHost {
    * writes before it sleeps: peers are woken when the work is done instead of competing with it, one by one.
    */
   flushSoon(connection: Connection): void {
-    if (this.#toFlush.push(connection) === 1) setImmediate(this.#flushAll)
+    if (this.#toFlush.push(connection) === 1) setImmediate(this.flushAll)
   }
 
-  #flushAll = (): void => {
+  flushAll = (): void => {
     const connections = this.#toFlush
     this.#toFlush = []
     for (const connection of connections) connection.flush()

@@ -48,6 +48,7 @@ export class Replicas {
     this.#stream = stream
     this.#ownStream = ownStream
     this.noneSinceMs = engine.now
+    stream.beforeBytes = () => this.#askForAcks()
     this.#ackProbe = new AckProbe(engine, stream, this.list, () => this.requestAcks())
     this.spill = ownStream ? null : new Spill(engine, this.budget)
     if (this.spill === null) return
@@ -288,14 +289,17 @@ export class Replicas {
     return count
   }
 
-  /** Asks for acknowledgements once this turn of the event loop. */
+  /** Asks for acknowledgements once this turn of the event loop, behind what was written in it. */
   requestAcks(): void {
     if (this.#ackWanted) return
     this.#ackWanted = true
-    setImmediate(() => {
-      this.#ackWanted = false
-      if (this.list.length > 0 && this.#speaks) this.#stream.feedControl(GETACK)
-    })
+    this.#stream.wake()
+  }
+
+  #askForAcks(): void {
+    if (!this.#ackWanted) return
+    this.#ackWanted = false
+    if (this.list.length > 0 && this.#speaks) this.#stream.feedControl(GETACK)
   }
 
   /** What is in the stream is for this server to say. */
