@@ -45,8 +45,8 @@ function streamBinding(): StreamBinding | null {
 
 export class Outlet {
   #socket: Socket
-  /** The socket's handle is one of libuv's own, and nothing has ended it. */
-  #isDirect: boolean
+  /** The socket's handle is one of libuv's own. */
+  readonly #isDirect: boolean
   /** Of a direct write that the kernel took only a part of, or nothing: at most so many bytes are left of it. */
   #left = 0
   #whenTaken: (() => void)[] = []
@@ -107,7 +107,6 @@ export class Outlet {
   }
 
   end(): void {
-    this.#isDirect = false
     this.#socket.end(() => this.#socket.destroy())
   }
 }
