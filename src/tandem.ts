@@ -139,8 +139,6 @@ export class Tandem {
     replication.stream.onBytes = () => {
       aof.file.beforeReplies()
       feedReplicas()
-      // Not a turn later: it would be what replicas are behind.
-      clients.flushAll()
       proxy?.applied()
     }
     replication.onPartApplied = () => proxy?.applied()

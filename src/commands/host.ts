@@ -76,6 +76,8 @@ export interface ClientsHost {
   all(): Iterable<Client>
   readonly count: number
   byId(id: number): Client | undefined
+  /** Hands what was written to clients so far to their sockets, rather than at the end of the turn. */
+  flushAll(): void
   /** CLIENT PAUSE until `untilMs`; 'write' holds back only writes. */
   pause(untilMs: number, mode: 'write' | 'all', reason?: PauseReason): void
   unpause(reason?: PauseReason): void

@@ -93,6 +93,8 @@ export class Replicas {
   /** Sends everybody what is new. */
   feedAll(): void {
     for (const replica of [...this.list]) this.feed(replica)
+    // Not a turn later: it would be what replicas are behind.
+    this.#engine.clients.flushAll()
     this.trim()
     if (this.#speaks) this.#ackProbe.fed()
   }
