@@ -1,8 +1,9 @@
 /** createReplica(): a live copy of a real redis-server, and of Tandem, inside the test's own process. */
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { describe, it } from 'node:test'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
 import { type Change, createReplica, createServer } from '../../src/index.ts'
 import { fileCleanup } from '../support/cleanup.ts'
 import { replicaOf } from '../support/embedded.ts'
@@ -15,6 +16,18 @@ import { connect, type Wire } from '../support/wire.ts'
 const file = fileCleanup()
 
 describe('an embedded replica', () => {
+  // A temporary folder of this file's own: what is left behind in it is not another file's copy that is still running.
+  const shared = process.env.TMPDIR
+  const own = mkdtempSync(join(tmpdir(), 'tandem-test-'))
+  before(() => {
+    process.env.TMPDIR = own
+  })
+  after(() => {
+    if (shared === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = shared
+    rmSync(own, { recursive: true, force: true })
+  })
+
   it('answers typed reads of every type from its own memory', async (t) => {
     const redis = await startRedis(file)
     const [wire] = (await wires(redis)) as [Wire]
@@ -133,7 +146,6 @@ describe('an embedded replica', () => {
   })
 
   it('resumes after a cut, tells of a new copy, and leaves nothing behind', async () => {
-    const before = leftovers()
     const server = await createServer({ directives: { 'enable-debug-command': 'yes' } })
     const relay = await startRelay(file, server.port)
     const wire = await connect(server.port)
@@ -156,7 +168,7 @@ describe('an embedded replica', () => {
     await wire.close()
     await replica.close()
     await server.close()
-    assert.deepEqual(leftovers(), before)
+    assert.deepEqual(leftovers(), [])
   })
 })
 
