@@ -1,9 +1,9 @@
-/** Full sync to a real replica, the rate at which a replica applies, the lag under a steady load. */
+/** Full sync to a real replica, and the rate at which a replica applies. */
 
 import type { Effort } from '../run.ts'
-import { caughtUp, follow, type Latencies, loadKeys, paceWrites, redisBenchmark, summary } from '../support/load.ts'
-import { median, type Row } from '../support/report.ts'
-import { Client, encode, KINDS, type Kind, pause, startServer } from '../support/servers.ts'
+import { caughtUp, follow, type Latencies, loadKeys, paceWrites, redisBenchmark } from '../support/load.ts'
+import type { Row } from '../support/report.ts'
+import { Client, KINDS, type Kind, pause, startServer } from '../support/servers.ts'
 
 /** Either server as the primary; the replica is redis-server both times. */
 export async function fullSync(effort: Effort): Promise<Row[]> {
@@ -78,85 +78,4 @@ export async function applyRate(effort: Effort): Promise<Row[]> {
       higherIsBetter: true,
     },
   ]
-}
-
-/** Of servers that have just been started: compilers settle, tables grow. */
-const WARM_UP_MS = 20_000
-
-/**
- * Age of a heartbeat, read at replicas under 20,000 writes a second. Of groups of one kind of server, in turns; and of one
- * primary with a replica of each kind, of which the same heartbeats are read alternately. Medians of the rounds.
- */
-export async function lag(effort: Effort): Promise<Row[]> {
-  const alone: Record<Kind, Latencies[]> = { redis: [], tandem: [] }
-  const together: Record<Kind, Record<Kind, Latencies>[]> = { redis: [], tandem: [] }
-  for (let round = 0; round < effort.rounds; round++) {
-    for (const kind of KINDS) alone[kind].push((await lagOf(kind, [kind], effort.milliseconds))[kind])
-    // Who is fed first changes with the rounds.
-    const replicas = round % 2 === 0 ? KINDS : KINDS.toReversed()
-    for (const kind of KINDS) together[kind].push(await lagOf(kind, replicas, effort.milliseconds))
-  }
-  const rows: Row[] = []
-  const add = (scenario: string, redis: Latencies[], tandem: Latencies[]) => {
-    for (const part of ['p50', 'p99', 'max'] as const) {
-      const of = (latencies: Latencies[]) => median(latencies.map((one) => one[part]))
-      rows.push({
-        scenario: `${scenario}, ${part}`,
-        unit: 'ms',
-        redis: of(redis),
-        tandem: of(tandem),
-        higherIsBetter: false,
-      })
-    }
-  }
-  add('lag at 20,000 writes/s', alone.redis, alone.tandem)
-  for (const kind of KINDS) {
-    const of = (replica: Kind) => together[kind].map((round) => round[replica])
-    add(`lag of replicas of one ${kind === 'redis' ? 'redis-server' : 'Tandem'}`, of('redis'), of('tandem'))
-  }
-  return rows
-}
-
-async function lagOf(
-  kind: Kind,
-  replicaKinds: readonly Kind[],
-  milliseconds: number,
-): Promise<Record<Kind, Latencies>> {
-  const primary = await startServer(kind, ['--repl-diskless-sync-delay', '0'])
-  const servers = [primary]
-  const readers: { kind: Kind; client: Client; ages: number[] }[] = []
-  for (const replicaKind of replicaKinds) {
-    const replica = await startServer(replicaKind)
-    servers.push(replica)
-    await follow(replica.port, primary.port)
-    readers.push({ kind: replicaKind, client: await Client.open(replica.port), ages: [] })
-  }
-  const writer = await Client.open(primary.port)
-  writer.socket.removeAllListeners('data')
-  writer.socket.resume()
-  let n = 0
-  const start = performance.now()
-  const timer = setInterval(() => {
-    const due = (performance.now() - start) * 20
-    let text = ''
-    for (; n < due; n++) text += encode(['SET', `key:${n % 100_000}`, 'x'.repeat(64)])
-    writer.socket.write(text + encode(['SET', 'heartbeat', String(performance.now())]))
-  }, 1)
-  await pause(WARM_UP_MS)
-  while (performance.now() - start < WARM_UP_MS + milliseconds) {
-    for (const { client, ages } of readers) {
-      const beat = Number(await client.ask('GET', 'heartbeat'))
-      ages.push(performance.now() - beat)
-      await pause(1)
-    }
-  }
-  clearInterval(timer)
-  writer.close()
-  const found = {} as Record<Kind, Latencies>
-  for (const { kind: replicaKind, client, ages } of readers) {
-    client.close()
-    found[replicaKind] = summary(ages)
-  }
-  for (const server of servers) await server.stop()
-  return found
 }
