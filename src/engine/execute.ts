@@ -3,8 +3,9 @@
  * goes to the stream. The order of the checks is that of redis 7.0.15 server.c processCommand, their texts too.
  *
  * Timing costs two clock reads a command in Redis. Here a run of equal cheap commands (GET GET GET in a pipeline) is
- * timed as one, and each of them counts with the mean; a slow one among them still reaches the slow log with the run.
+ * timed as one, and each counts with the mean (the slow log gets a slow run); others from the end of the one before.
  */
+import { performance } from 'node:perf_hooks'
 import { Call } from '../commands/call.ts'
 import { AOF_CLIENT_ID, type Client } from '../commands/client.ts'
 import type { Command } from '../commands/command.ts'
@@ -44,19 +45,13 @@ export const HELD = 3
 const EVICTED = ''
 
 const NEVER_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'])
-const SUBSCRIBER_COMMANDS = new Set([
-  'ping',
-  'subscribe',
-  'ssubscribe',
-  'unsubscribe',
-  'sunsubscribe',
-  'psubscribe',
-  'punsubscribe',
-  'quit',
-  'reset',
-])
+const SUBSCRIBER_COMMANDS = new Set(
+  'ping subscribe ssubscribe unsubscribe sunsubscribe psubscribe punsubscribe quit reset'.split(' '),
+)
 /** Not flagged fast in Redis because of what they may free, but cheap enough to be timed in runs. */
 const ALSO_CHEAP = new Set(['set', 'mset', 'getrange', 'setrange', 'append'])
+/** Milliseconds for which the time of day read for one command of a batch serves the next ones; it has whole milliseconds. */
+const TICK_MS = 0.25
 
 export class Executor {
   readonly call: Call
@@ -79,6 +74,11 @@ export class Executor {
   #runCount = 0
   #runStart = 0
   #runArgs: Request | null = null
+  /** A connection's batch is under way, in which one command ends where the next begins. */
+  #isBatch = false
+  /** performance.now() at the end of the last command of the batch, and when the time of day was last read in it; or 0. */
+  #endedAt = 0
+  #tickedAt = 0
   /** A client that was blocked has its command run again: it was counted when it blocked. */
   #again = false
   #countedErrors = 0
@@ -163,17 +163,20 @@ export class Executor {
     let start = 0
     if (cheap) {
       if (this.#run !== command) {
-        this.endRun()
+        this.#closeRun()
         this.#run = command
-        this.#runStart = performance.now()
+        this.#runStart = this.#endedAt === 0 ? performance.now() : this.#endedAt
       }
       this.#runCount++
       this.#runArgs = args
     } else {
-      this.endRun()
+      this.#closeRun()
       if (command.group === 'scripting') engine.tracking.enter(client, command, args)
-      start = performance.now()
-      if (this.depth === 0) engine.tick()
+      start = this.depth > 0 || this.#endedAt === 0 ? performance.now() : this.#endedAt
+      if (this.depth === 0 && (!this.#isBatch || start - this.#tickedAt >= TICK_MS)) {
+        this.#tickedAt = start
+        engine.tick()
+      }
     }
     call.args = args
     call.reply = reply
@@ -198,7 +201,11 @@ export class Executor {
     // Those of commands that this one ran (EXEC) are counted as theirs.
     const failures = reply.errors - errorsBefore - (this.#countedErrors - countedBefore)
     if (failures > 0) this.#countErrors(client, command, reply, failures)
-    if (!cheap) this.#account(client, command, args, (performance.now() - start) * 1000)
+    if (!cheap) {
+      const end = performance.now()
+      if (this.#isBatch && this.depth === 0) this.#endedAt = end
+      this.#account(client, command, args, (end - start) * 1000)
+    }
     this.#propagate(client, command, args, database)
     effects.reset()
     if (engine.isObserved && !this.#again) observe(engine, client, command, args, this.depth === 0)
@@ -250,11 +257,25 @@ export class Executor {
     this.#again = false
   }
 
+  /** What follows, up to endRun(), are the commands of one connection, one after the other. */
+  beginBatch(): void {
+    this.#isBatch = true
+    this.#tickedAt = 0
+  }
+
   /** Ends the timing of a run of cheap commands; called at the end of each read batch. */
   endRun(): void {
+    this.#closeRun()
+    this.#isBatch = false
+    this.#endedAt = 0
+  }
+
+  #closeRun(): void {
     const command = this.#run
     if (command === null) return
-    const microseconds = (performance.now() - this.#runStart) * 1000
+    const end = performance.now()
+    if (this.#isBatch) this.#endedAt = end
+    const microseconds = (end - this.#runStart) * 1000
     this.#run = null
     this.#engine.account(command, this.#runCount, microseconds)
     if (microseconds >= this.#engine.slowlogMicroseconds && this.#engine.slowlogMicroseconds >= 0) {

@@ -265,6 +265,7 @@ export class Connection implements Transport {
     reply.limit = this.#clients.replyLimit(this)
     this.#running = true
     this.#clients.beginBatch(client)
+    engine.executor.beginBatch()
     this.#clients.memory.running = this
     try {
       run(reply)

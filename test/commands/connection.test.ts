@@ -301,6 +301,38 @@ suite('connection', () => {
       return seen
     }))
 
+  test('each command of a pipeline is timed by itself, and sees the time at which it runs', async (t) => {
+    for (const server of [await startRedis(t, { args: ['--enable-debug-command', 'yes'] }), await startTandem(t)]) {
+      const wire = await connectFor(t, server.port)
+      await wire.must('CONFIG', 'SET', 'slowlog-log-slower-than', 200_000)
+      const replies = await wire.pipeline([
+        ['ZADD', 'z', '1', 'a'],
+        ['SET', 'k', 'v', 'PX', '100'],
+        ['ZRANGE', 'z', '0', '-1'],
+        ['LRANGE', 'k2', '0', '-1'],
+        ['DEBUG', 'SLEEP', '0.3'],
+        ['ZRANGE', 'z', '0', '-1'],
+        ['GET', 'k'],
+        ['GET', 'k'],
+        ['TYPE', 'k'],
+        ['LRANGE', 'k2', '0', '-1'],
+      ])
+      assert.deepEqual(replies.slice(4).map(String), ['OK', 'a', 'null', 'null', 'none', ''])
+      const slow = (await wire.must('SLOWLOG', 'GET', '-1')) as Reply[][]
+      assert.deepEqual(
+        slow.map((entry) => entry[3]?.toString()),
+        ['DEBUG,SLEEP,0.3'],
+      )
+      const stats = String(await wire.must('INFO', 'commandstats'))
+      const of = (name: string) =>
+        new RegExp(`cmdstat_${name}:calls=(\\d+),usec=(\\d+)`).exec(stats)!.slice(1).map(Number)
+      const [ranges, rangesTook] = of('zrange') as [number, number]
+      const [, sleepTook] = of('debug') as [number, number]
+      assert.equal(ranges, 2)
+      assert.ok(rangesTook < sleepTook, `the sleep is counted as another command's: ${stats}`)
+    }
+  })
+
   test('SLOWLOG and LATENCY', async (t) => {
     const ids = (answer: RawReply) => (answer.reply as Reply[][]).map((entry) => entry[3])
     const normalise = {
